@@ -1,0 +1,1 @@
+"""deliverd: keeps sending domains out of the spam folder."""

@@ -1,0 +1,1 @@
+"""Pure functions: deciding, planning, alerting. No I/O, no clock, no randomness."""

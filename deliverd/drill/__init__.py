@@ -1,0 +1,1 @@
+"""The fire drill: a simulated outside world and its scenarios."""

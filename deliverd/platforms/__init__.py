@@ -1,0 +1,1 @@
+"""Everything deliverd can touch: one file per platform."""

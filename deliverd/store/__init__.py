@@ -1,0 +1,1 @@
+"""The append-only history: schema, one writer, questions and inserts by noun."""

@@ -1,0 +1,1 @@
+"""The web door: mail events in, health and metrics out."""
