@@ -142,7 +142,7 @@ class Counts:
 
     @property
     def complaint_rate(self) -> float:
-        """Complaints per message sent, a ratio. Complaints about mail whose sending was never reported count as sent."""
+        """Complaints per message sent, a ratio. Complaints about mail never reported as sent count as sent."""
         mail = max(self.sent, self.complained)
         return self.complained / mail if mail else 0.0
 
@@ -298,7 +298,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class LeverMemory:
-    """What the store remembers of one lever: its newest intent (with its result, if any) and its newest confirmed one."""
+    """What the store remembers of one lever: its newest intent (and result, if any), its newest confirmed one."""
 
     latest: tuple[Intent, Result | None] | None = None
     confirmed: tuple[Intent, Result] | None = None
