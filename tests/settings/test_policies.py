@@ -1,0 +1,125 @@
+"""The shipped policy, and what a user's file changes in it."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from deliverd.model import Counts, Policy, Standing
+from deliverd.settings_policies import load_default_policies
+
+SHIPPED = Path(__file__).parents[2] / "config" / "policy.toml"
+
+
+@pytest.fixture
+def default() -> Policy:
+    return load_default_policies()["default"]
+
+
+def test_every_threshold_is_written_down(default):
+    written = tomllib.loads(SHIPPED.read_text())["default"]
+    assert written.keys() == Policy.model_fields.keys()
+    for name, field in Policy.model_fields.items():
+        if isinstance(written[name], dict):
+            assert written[name].keys() == field.annotation.model_fields.keys(), name
+
+
+def test_every_threshold_has_its_source_and_its_day(default):
+    """Those in tables have keys for it, the others a comment above them."""
+    for guard in (default.watch, default.throttle, default.pause, default.authentication):
+        assert guard.source
+        assert guard.date.startswith("2026-")
+    comment, cited = "", {}
+    for line in SHIPPED.read_text().partition("[default]")[2].partition("[default.watch]")[0].splitlines():
+        if line.startswith("#"):
+            comment += line
+        elif "=" in line:
+            cited[line.partition(" ")[0]] = comment
+        else:
+            comment = ""
+    assert cited.keys() == {name for name in Policy.model_fields if name not in _TABLES}
+    assert all("Source:" in comment and "2026-" in comment for comment in cited.values())
+
+
+_TABLES = {"watch", "throttle", "pause", "authentication"}
+
+
+def test_the_shipped_numbers(default):
+    assert [(g.rate, g.complaints) for g in (default.watch, default.throttle, default.pause)] == [
+        (0.0005, 1),
+        (0.0008, 3),
+        (0.003, 5),
+    ]
+    rule = default.authentication
+    assert (rule.confirmations, rule.grace_hours, rule.then) == (2, 72, Standing.THROTTLED)
+    assert (default.window_days, default.throttle_fraction, default.clean_sends) == (7, 0.5, 2900)
+    assert default.ramp == (0.1, 0.25, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(("guard", "sent"), [("watch", 2_000), ("throttle", 3_750), ("pause", 1_666)])
+def test_a_threshold_is_a_percentage_that_is_reached_not_passed(default, guard, sent):
+    """`rate_percent = 0.08` is 0.08 %, the ratio 0.0008: 3 of 3,750 reach it exactly, 3 of 3,751 do not."""
+    guard = getattr(default, guard)
+    assert Counts(sent=sent, complained=guard.complaints).complaint_rate >= guard.rate
+    below = Counts(sent=round(guard.complaints / guard.rate) + 1, complained=guard.complaints)
+    assert below.complaint_rate < guard.rate
+
+
+@pytest.mark.parametrize("percent", ["0.05", "0.08", "0.1", "0.3", "0.07", "0.29", "1.1", "33"])
+def test_a_percentage_from_toml_is_the_very_ratio_that_counting_gives(loaded, small, percent):
+    """0.08 / 100 as floats is 0.0008 by luck and 0.29 / 100 is not 0.0029: read as a decimal, it always is."""
+    own = f'[policies.own]\nbase = "default"\npause = {{ rate_percent = {percent} }}\n'
+    own += f"throttle = {{ rate_percent = {percent} }}\nwatch = {{ rate_percent = {percent} }}\n"
+    complaints = int(percent.replace(".", ""))
+    sends = 100 * 10 ** len(percent.partition(".")[2])
+    rate = loaded(small + own).policies["own"].pause.rate
+    assert rate == Counts(sent=sends, complained=complaints).complaint_rate
+
+
+def test_clean_sends_is_where_the_likelihood_ratio_reaches_ten(default):
+    from math import exp
+
+    assert exp((0.0010 - 0.0002) * default.clean_sends) >= 10 > exp((0.0010 - 0.0002) * (default.clean_sends - 50))
+
+
+def test_a_policy_changes_some_keys_of_its_base(loaded, small, default, file):
+    own = '[policies.own]\nbase = "default"\nwindow_days = 14\n[policies.own.pause]\nrate_percent = 0.2\n'
+    policies = loaded(small + own).policies
+    assert policies["default"] == default
+    changed = policies["own"]
+    assert (changed.window_days, changed.pause.rate, changed.pause.complaints) == (14, 0.002, 5)
+    assert changed.watch == default.watch
+
+
+def test_a_changed_threshold_does_not_go_by_the_source_of_the_old_one(loaded, small, default, file):
+    own = '[policies.own]\nbase = "default"\n[policies.own.pause]\nrate_percent = 0.2\n'
+    pause = loaded(small + own).policies["own"].pause
+    assert pause.source == f"{file}, over policy default ({default.pause.source}, {default.pause.date})"
+    assert pause.date == "not stated"
+    cited = loaded(small + own + "source = 'our board'\ndate = 2026-11-01\n").policies["own"].pause
+    assert (cited.source, cited.date) == ("our board", "2026-11-01")
+    same = loaded(small + own.replace("0.2", "0.30")).policies["own"].pause
+    assert same == default.pause
+
+
+def test_a_policy_with_the_name_of_a_shipped_one_starts_from_it(loaded, small, default):
+    changed = loaded(small + "[policies.default]\nwindow_days = 3\n").policies["default"]
+    assert changed == default.model_copy(update={"window_days": 3})
+    again = loaded(small + "[policies.default]\nbase = 'default'\nwindow_days = 3\n").policies["default"]
+    assert again == changed
+
+
+def test_a_base_may_have_a_base(loaded, small):
+    own = "[policies.a]\nbase = 'b'\nwindow_days = 2\n[policies.b]\nbase = 'default'\nclean_sends = 9\n"
+    policy = loaded(small + own).policies["a"]
+    assert (policy.window_days, policy.clean_sends) == (2, 9)
+
+
+def test_a_policy_without_a_base_stands_alone(failing, small):
+    faults = failing(small + "[policies.own]\nwindow_days = 2\n").faults
+    assert {fault.place for fault in faults} == {f"policies.own.{name}" for name in _TABLES}
+
+
+def test_a_policy_on_a_broken_base_is_not_blamed_for_it(failing, small):
+    (fault,) = failing(small + "[policies.a]\nbase = 'b'\n[policies.b]\nbase = 'c'\n").faults
+    assert fault.place == "policies.b.base"
