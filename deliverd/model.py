@@ -57,6 +57,18 @@ class Limit:
         if self.per_day is not None and self.per_day < 1:
             raise ValueError(f"per_day is {self.per_day}: a throttle lets at least one message through; use paused")
 
+    def stricter_than(self, other: "Limit") -> bool:
+        """Whether this lets less through than `other`."""
+        return self.strictness > other.strictness
+
+    @property
+    def strictness(self) -> tuple[int, int]:
+        """A key that orders limits from letting everything through to letting nothing through."""
+        return list(SendState).index(self.state), -(self.per_day or 0)
+
+    def __str__(self) -> str:
+        return f"throttled to {self.per_day:,} a day" if self.per_day else self.state.value
+
 
 Percent = Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False)]
 
@@ -363,7 +375,8 @@ class Incident:
 class Notice:
     """One telling of one version of an incident to one owner. `repeat` is 0 for the first, then 1, 2, ...
 
-    `sent_at` is set once a channel took it; a notice claimed and never sent is tried again: twice rather than never.
+    `sent_at` is set once a channel took it, `failed_at` when the newest try failed; a notice with neither was cut off
+    and is sent again: twice rather than never.
     """
 
     incident_id: int
@@ -374,5 +387,6 @@ class Notice:
     title: str
     body: str
     sent_at: datetime | None = None
+    failed_at: datetime | None = None
     detail: str = ""
     id: int = 0

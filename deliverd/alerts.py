@@ -1,0 +1,42 @@
+"""The door alerts leave by: Apprise, and nothing else of it anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import apprise
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a notice fared: `sent` when at least one channel took it, `detail` names the kinds of channel by outcome."""
+
+    sent: bool
+    detail: str
+
+
+def send(channels: Sequence[SecretStr], title: str, body: str) -> Delivery:
+    """Hand one text to every channel of an owner. Blocks: call it in a thread. Never raises, never prints a URL.
+
+    Apprise's own result is falsy for "nobody matched" as well as for failure: an alert that nobody took was not sent.
+    """
+    if not channels:
+        return Delivery(False, "the owner has no channel")
+    outcomes = [_one(channel.get_secret_value(), title, body) for channel in channels]
+    taken = [kind for kind, ok in outcomes if ok]
+    failed = [kind for kind, ok in outcomes if not ok]
+    parts = [f"taken by {', '.join(taken)}"] if taken else []
+    parts += [f"refused by {', '.join(failed)}"] if failed else []
+    return Delivery(bool(taken), "; ".join(parts))
+
+
+def _one(url: str, title: str, body: str) -> tuple[str, bool]:
+    kind = url.split(":", 1)[0]
+    try:
+        target = apprise.Apprise()
+        if not target.add(url):
+            return f"{kind} (not a channel that Apprise knows)", False
+        return kind, bool(target.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
+    except Exception as fault:
+        # A plug-in's mistake must not stop the other channels; its text may quote the URL, so only its type is kept.
+        return f"{kind} ({type(fault).__name__})", False
