@@ -1,0 +1,241 @@
+"""Mail events: each one taken in once, and counted by the cohort its message belongs to."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Text, cast, func, select, true
+
+from deliverd.model import Counts
+from deliverd.store import schema
+from deliverd.store.rows import Insert, encode, insert, unpacked
+from deliverd.store.text import bounded, clean
+from probes.observation import EventKind, MailEvent, Reject
+
+_Key = tuple[str, str, str]
+_MOST = 2**53  # larger counts would lose digits on their way through JSON
+_LONGEST = 512
+_FATES = tuple(field.name for field in fields(Counts))
+_FATE = {
+    EventKind.SENT: 0,
+    EventKind.DELIVERED: 1,
+    EventKind.COMPLAINED: 4,
+    EventKind.UNSUBSCRIBED: 5,
+    EventKind.REPLIED: 6,
+}
+_HARD, _SOFT = 2, 3
+_ADVERSE = frozenset({EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.UNSUBSCRIBED})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one request to one account's hook held."""
+
+    account: str
+    events: tuple[MailEvent, ...]
+    rejects: tuple[Reject, ...]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of a batch. `touched` are the domains with new events, `adverse` those of them with new
+    bounces, complaints or unsubscribes.
+    """
+
+    accepted: int
+    duplicates: int
+    adverse: frozenset[str]
+    touched: frozenset[str]
+
+
+def ingest_group(conn: Connection, batches: Sequence[Batch]) -> list[Ingested]:
+    """Take in several batches with one insert and one count. Of the same event twice, the first is the new one.
+
+    The cohort of an event is the hour of `sent_at`, or the instant of the domain's newest epoch when that lies
+    within that hour and not after `sent_at`: so mail sent after a resume is told from mail sent before, exactly.
+
+    Raises:
+        ValueError: a count above 2**53.
+    """
+    _insert_rejects(conn, batches)
+    width = 26 if conn.dialect.name == "sqlite" else 32  # SQLite holds no offset, PostgreSQL wants one
+    fresh, rows = _rows(batches, width)
+    text = encode(rows)
+    if not _storable(text):
+        batches = [replace(batch, events=tuple(map(_cleaned, batch.events))) for batch in batches]
+        fresh, rows = _rows(batches, width)
+        text = encode(rows)
+    inserted = conn.execute(_INSERT[conn.dialect.name], {"rows": text}).all() if rows else []
+    accepted = [0] * len(batches)
+    adverse: list[set[str]] = [set() for _ in batches]
+    touched: list[set[str]] = [set() for _ in batches]
+    tally: dict[_Key, list[int]] = {}
+    for account, event_id, day, cohort in inserted:
+        index, event = fresh[account, event_id, day]
+        accepted[index] += 1
+        touched[index].add(event.domain)
+        if event.kind in _ADVERSE:
+            adverse[index].add(event.domain)
+        numbers = tally.setdefault((event.domain, cohort, event.provider[:_LONGEST]), [0] * len(_FATES))
+        numbers[_fate(event)] += event.count
+    _count(conn, tally)
+    return [
+        Ingested(n, len(batch.events) - n, frozenset(bad), frozenset(new))
+        for batch, n, bad, new in zip(batches, accepted, adverse, touched, strict=True)
+    ]
+
+
+def counts(conn: Connection, domain: str, since: datetime | None, until: datetime | None = None) -> Counts:
+    """The counts of a domain's cohorts from `since` (None: all) to before `until` (None: all)."""
+    table = schema.counts
+    question = select(*_sums()).where(table.c.domain == domain, *_between(since, until))
+    return Counts(*(int(number or 0) for number in conn.execute(question).one()))
+
+
+def counts_all(conn: Connection, since: datetime | None) -> dict[str, Counts]:
+    """The counts of every domain with cohorts from `since` on."""
+    table = schema.counts
+    question = select(table.c.domain, *_sums()).where(*_between(since, None)).group_by(table.c.domain)
+    return {domain: Counts(*map(int, numbers)) for domain, *numbers in conn.execute(question)}
+
+
+def sends_by_day(conn: Connection, domain: str, since: datetime) -> dict[date, int]:
+    """Messages sent by UTC day, oldest first; days without any are left out."""
+    table = schema.counts
+    question = select(table.c.cohort, func.sum(table.c.sent)).where(table.c.domain == domain, table.c.cohort >= since)
+    days: dict[date, int] = {}
+    for cohort, sent in conn.execute(question.group_by(table.c.cohort).order_by(table.c.cohort)):
+        if sent:
+            days[cohort.date()] = days.get(cohort.date(), 0) + int(sent)
+    return days
+
+
+def last_event_at(conn: Connection, account: str) -> datetime | None:
+    """When the account's newest event was received; None when it never sent one."""
+    table = schema.events
+    question = select(table.c.received_at).where(table.c.account == account).order_by(table.c.id.desc()).limit(1)
+    return conn.execute(question).scalar()
+
+
+def _rows(batches: Iterable[Batch], width: int) -> tuple[dict[_Key, tuple[int, MailEvent]], list[tuple[object, ...]]]:
+    """The events that are not twice in the group, by key, with the index of their batch; and their column values."""
+    fresh: dict[_Key, tuple[int, MailEvent]] = {}
+    rows: list[tuple[object, ...]] = []
+    for index, batch in enumerate(batches):
+        account = batch.account
+        received = batch.received_at.isoformat(" ", "microseconds")[:width]
+        for event in batch.events:
+            at = event.at.isoformat(" ", "microseconds")[:width]
+            event_id = event.id if len(event.id) <= _LONGEST else _shortened(event.id)
+            key = (account, event_id, at[:10])
+            if key in fresh:
+                continue
+            if event.count > _MOST:
+                raise ValueError("an event's count is larger than any mailing")
+            fresh[key] = (index, event)
+            sent = event.sent_at.isoformat(" ", "microseconds")[:width]
+            hour = f"{sent[:14]}00:00.000000{sent[26:]}"
+            provider = event.provider[:_LONGEST]
+            parts = (event.domain, event.kind.value, at, sent, hour, provider, event.message_id, event.detail)
+            rows.append((at[:10], account, event_id, *parts, event.count, received))
+    return fresh, rows
+
+
+def _fate(event: MailEvent) -> int:
+    if event.kind is EventKind.BOUNCED:
+        return _HARD if event.detail == "hard" else _SOFT
+    return _FATE[event.kind]
+
+
+def _shortened(event_id: str) -> str:
+    """A long id as its beginning and its digest: PostgreSQL indexes no more than 2,704 bytes a row."""
+    return f"{event_id[:400]}~{sha256(event_id.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _storable(text: str) -> bool:
+    """Whether JSON text holds neither NUL nor half a surrogate pair."""
+    if "\\u0000" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _cleaned(event: MailEvent) -> MailEvent:
+    return replace(
+        event,
+        id=clean(event.id),
+        domain=clean(event.domain),
+        provider=clean(event.provider),
+        message_id=clean(event.message_id),
+        detail=clean(event.detail),
+    )
+
+
+def _insert_rejects(conn: Connection, batches: Iterable[Batch]) -> None:
+    values = [
+        {
+            "account": batch.account,
+            "at": batch.received_at,
+            "code": bounded(reject.code, 64),
+            "reason": bounded(reject.reason, 500),
+            "index_in_batch": reject.index,
+        }
+        for batch in batches
+        for reject in batch.rejects
+    ]
+    if values:
+        conn.execute(schema.rejects.insert(), values)
+
+
+def _count(conn: Connection, tally: dict[_Key, list[int]]) -> None:
+    if tally:
+        # Sorted: two processes that count the same domains take the rows in one order and cannot deadlock.
+        rows = [(*key, *numbers) for key, numbers in sorted(tally.items())]
+        conn.execute(_COUNT[conn.dialect.name], {"rows": encode(rows)})
+
+
+def _sums() -> list[ColumnElement[Any]]:
+    return [func.sum(schema.counts.c[name]) for name in _FATES]
+
+
+def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    cohort = schema.counts.c.cohort
+    return [*([] if since is None else [cohort >= since]), *([] if until is None else [cohort < until])]
+
+
+def _insert_statement(dialect: str) -> Any:
+    names = [column.name for column in schema.events.c if column.name != "id"]
+    given = unpacked(dialect, schema.events, names)
+    started = schema.epochs.c.started_at
+    # `given.cohort` is the hour of `sent_at`; an epoch within that hour and not after `sent_at` takes its place.
+    epoch = select(func.max(started)).where(
+        schema.epochs.c.domain == given.c.domain, started > given.c.cohort, started <= given.c.sent_at
+    )
+    cohort = func.coalesce(epoch.scalar_subquery(), given.c.cohort)
+    chosen = select(*(cohort if name == "cohort" else given.c[name] for name in names))
+    statement = _from(dialect, schema.events, names, chosen).on_conflict_do_nothing()
+    table = schema.events.c
+    return statement.returning(table.account, table.event_id, cast(table.day, Text), cast(table.cohort, Text))
+
+
+def _count_statement(dialect: str) -> Any:
+    table = schema.counts
+    names = ["domain", "cohort", "provider", *_FATES]
+    statement = _from(dialect, table, names, select(unpacked(dialect, table, names)))
+    sums = {name: table.c[name] + statement.excluded[name] for name in _FATES}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
+
+
+def _from(dialect: str, table: Any, names: list[str], rows: Any) -> Insert:
+    # WHERE true: without it SQLite takes the ON of ON CONFLICT for that of a join.
+    return insert(dialect, table).from_select(names, rows.where(true()), include_defaults=False)
+
+
+_INSERT = {dialect: _insert_statement(dialect) for dialect in ("sqlite", "postgresql")}
+_COUNT = {dialect: _count_statement(dialect) for dialect in ("sqlite", "postgresql")}

@@ -1,0 +1,95 @@
+"""Incidents: one row a version. `open_incidents` holds the claim: one open one a (domain, cause), one next version."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, delete, select, update
+
+from deliverd.model import Incident, Severity
+from deliverd.store import rows, schema
+from deliverd.store.faults import Conflict
+
+_PLAIN = ("domain", "cause", "opened_at", "changed_at", "version", "facts", "closed_at")
+
+
+def append(
+    conn: Connection, incident: Incident, *, decision_id: int | None = None, result_id: int | None = None
+) -> Incident:
+    """Open an incident (version 1, id 0), change it or close it (the version after its newest one).
+
+    `decision_id` or `result_id` names the row that brought this version about. The incident with its id.
+
+    Raises:
+        Conflict: one is open already for this (domain, cause), or this version is not the next one, or it is closed.
+    """
+    incident_id = _open(conn, incident) if incident.version == 1 else _move(conn, incident)
+    if incident_id is None:
+        raise Conflict(f"version {incident.version} of incident {incident.cause} of {incident.domain} is taken")
+    values = {name: getattr(incident, name) for name in _PLAIN}
+    values |= {"severity": incident.severity.value, "incident_id": incident_id}
+    rows.append(conn, schema.incidents, {**values, "decision_id": decision_id, "result_id": result_id})
+    if incident.closed_at is not None:
+        claims = schema.open_incidents
+        conn.execute(delete(claims).where(claims.c.incident_id == incident_id))
+    return replace(incident, id=incident_id)
+
+
+def open_incidents(conn: Connection, domain: str | None = None) -> tuple[Incident, ...]:
+    """The newest version of each open incident (of one domain, when given), oldest first."""
+    table, claims = schema.incidents, schema.open_incidents
+    same = (claims.c.incident_id == table.c.incident_id) & (claims.c.version == table.c.version)
+    question = select(table).join(claims, same).order_by(table.c.incident_id)
+    if domain is not None:
+        question = question.where(claims.c.domain == domain)
+    return tuple(_incident(row) for row in conn.execute(question).mappings())
+
+
+def untold(conn: Connection, since: datetime) -> tuple[Incident, ...]:
+    """What telling has to look at: open incidents, and those closed after `since` whose end nobody was told."""
+    table, notices, results = schema.incidents, schema.notices, schema.notice_results
+    told = (
+        select(notices.c.id)
+        .join(results, (results.c.notice_id == notices.c.id) & results.c.sent)
+        .where(notices.c.incident_id == table.c.incident_id, notices.c.version == table.c.version)
+    )
+    question = select(table).where(table.c.closed_at > since, ~told.exists()).order_by(table.c.incident_id)
+    closed = tuple(_incident(row) for row in conn.execute(question).mappings())
+    return open_incidents(conn) + closed
+
+
+def recent(conn: Connection, domain: str, limit: int, *, uncaused: bool = False) -> tuple[Incident, ...]:
+    """The last `limit` versions of incidents of a domain, newest first; `uncaused`: only those that name no cause."""
+    table = schema.incidents
+    question = select(table).where(table.c.domain == domain).order_by(table.c.id.desc()).limit(limit)
+    if uncaused:
+        question = question.where(table.c.decision_id.is_(None), table.c.result_id.is_(None))
+    return tuple(_incident(row) for row in conn.execute(question).mappings())
+
+
+def of_causes(
+    conn: Connection, decision_ids: Iterable[int], result_ids: Iterable[int]
+) -> tuple[tuple[int | None, int | None, Incident], ...]:
+    """The versions that these decisions or results brought about, oldest first, with the ids of their causes."""
+    table = schema.incidents
+    caused = table.c.decision_id.in_(list(decision_ids)) | table.c.result_id.in_(list(result_ids))
+    found = conn.execute(select(table).where(caused).order_by(table.c.id)).mappings()
+    return tuple((row["decision_id"], row["result_id"], _incident(row)) for row in found)
+
+
+def _open(conn: Connection, incident: Incident) -> int | None:
+    claims = schema.open_incidents
+    values = {"domain": incident.domain, "cause": incident.cause, "version": 1}
+    return rows.claim(conn, claims, (claims.c.domain, claims.c.cause), values)
+
+
+def _move(conn: Connection, incident: Incident) -> int | None:
+    claims = schema.open_incidents
+    mine = (claims.c.incident_id == incident.id) & (claims.c.version == incident.version - 1)
+    statement = update(claims).where(mine).values(version=incident.version).returning(claims.c.incident_id)
+    return conn.execute(statement).scalar()
+
+
+def _incident(row: RowMapping) -> Incident:
+    plain = {name: row[name] for name in _PLAIN}
+    return Incident(**plain, severity=Severity(row["severity"]), id=row["incident_id"])

@@ -1,0 +1,77 @@
+"""Inserts that both databases take: claims by a unique key, upserts, and many rows as one JSON parameter."""
+
+from collections.abc import Mapping, Sequence
+from json import JSONEncoder
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import Column, Table
+from sqlalchemy.sql.selectable import Subquery
+
+from deliverd.model import Lever, Limit, SendState
+
+Insert = sqlite.Insert | postgresql.Insert
+encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+def insert(dialect: str, table: Table) -> Insert:
+    """The dialect's own insert, the only one that knows ON CONFLICT."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def claim(conn: Connection, table: Table, key: Sequence[Column[Any]], values: Mapping[str, Any]) -> int | None:
+    """Insert a row unless its `key` is taken. The first column of the primary key, or None when it was taken."""
+    statement = insert(conn.dialect.name, table).values(**values)
+    (first, *_) = table.primary_key.columns
+    return conn.execute(statement.on_conflict_do_nothing(index_elements=list(key)).returning(first)).scalar()
+
+
+def append(conn: Connection, table: Table, values: Mapping[str, Any]) -> int:
+    """Insert a row and return its id."""
+    return int(conn.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+
+
+def unpacked(dialect: str, table: Table, names: Sequence[str]) -> Subquery:
+    """The rows of the JSON parameter `rows` (a list of lists, in the order of `names`) as a relation.
+
+    One constant statement with one parameter, whatever the number of rows: it is prepared once, and SQLite works
+    through it in one step with the interpreter's lock released.
+    """
+    if dialect == "sqlite":
+        value = func.json_each(bindparam("rows", type_=Text)).table_valued("value").c.value
+        items: list[ColumnElement[Any]] = [
+            func.json_extract(value, literal_column(f"'$[{i}]'")) for i in range(len(names))
+        ]
+    else:
+        given = cast(bindparam("rows", type_=Text), postgresql.JSONB)
+        value = func.jsonb_array_elements(given).table_valued("value").c.value
+        items = [_postgres_item(value, i, table.c[name]) for i, name in enumerate(names)]
+    return select(*(item.label(name) for item, name in zip(items, names, strict=True))).subquery("given")
+
+
+def _postgres_item(value: ColumnElement[Any], index: int, column: Column[Any]) -> ColumnElement[Any]:
+    return cast(value.op("->>")(literal_column(str(index))), column.type)
+
+
+def limit_columns(limit: Limit | None, prefix: str = "") -> dict[str, Any]:
+    """A limit as its two columns."""
+    return {
+        f"{prefix}state": limit.state.value if limit else None,
+        f"{prefix}per_day": limit.per_day if limit else None,
+    }
+
+
+def limit_of(row: RowMapping, prefix: str = "") -> Limit:
+    """The limit held in two columns."""
+    return Limit(SendState(row[f"{prefix}state"]), row[f"{prefix}per_day"])
+
+
+def lever_columns(lever: Lever) -> dict[str, str]:
+    """A lever as its three columns."""
+    return {"account": lever.account, "lever_kind": lever.kind, "lever_id": lever.id}
+
+
+def lever_of(row: RowMapping) -> Lever:
+    """The lever held in three columns."""
+    return Lever(row["account"], row["lever_kind"], row["lever_id"])
