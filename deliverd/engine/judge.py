@@ -1,0 +1,112 @@
+"""The arrow from history to a decision and what it asks of the levers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from deliverd.core import alert, decide
+from deliverd.core.rules import blind
+from deliverd.engine.context import Context
+from deliverd.engine.observe import expected
+from deliverd.model import Decision, Desired, Lever, Limit, SendState
+from deliverd.platforms.base import PlatformError
+from deliverd.store import decisions, desired, events, incidents, observations, orders
+from deliverd.store.connection import Conn
+
+VOLUME_DAYS = 28
+"""How many days of sending tell what is normal for a domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What judging changed: the new decision, if any, and whether a lever should move."""
+
+    decision: Decision | None = None
+    moved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What is known of a domain before it is judged."""
+
+    case: decide.Case
+    asked: tuple[Desired, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked, of which levers anew, and why the levers could not be found (then "")."""
+
+    limit: Limit | None
+    levers: tuple[Lever, ...]
+    fault: str
+
+
+async def judge(ctx: Context, domain: str, now: datetime) -> Judged:
+    """Judge one domain and store, in one commit, the decision, what it asks of each lever, and its incidents.
+
+    Level-triggered: what a crash, a mode change or an approval left undone is noticed and written by the next run.
+    Raises Conflict when another process judged it at the same moment; nothing is stored then.
+    """
+    async with ctx.lock(f"judge/{domain}"):
+        known = await ctx.store.read(lambda conn: _known(conn, ctx, domain, now))
+        decision = decide.decide(known.case)
+        last = decision or known.case.last
+        limit = _asked_for(known, last, ctx)
+        asked = _Asked(limit, *await _levers(ctx, domain, known, limit))
+        return await ctx.store.write(lambda conn: _store(conn, known, decision, asked))
+
+
+def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
+    settings = ctx.domain(domain)
+    policy = ctx.settings.policies[settings.policy]
+    last = decisions.latest(conn, domain)
+    case = decide.Case(
+        domain=domain,
+        now=now,
+        policy=policy,
+        mode=settings.mode,
+        last=last,
+        window=events.counts(conn, domain, decide.counting_from(policy, last, now)),
+        since=events.counts(conn, domain, last.since) if last else events.counts(conn, domain, now),
+        sends=events.sends_by_day(conn, domain, now - timedelta(days=VOLUME_DAYS)),
+        looks=observations.looks(conn, domain),
+        orders=orders.newest(conn, domain)[::-1],
+        expected=expected(ctx, domain),
+    )
+    return _Standing(case, desired.newest(conn, settings.platform, [domain]))
+
+
+def _asked_for(known: _Standing, last: Decision | None, ctx: Context) -> Limit | None:
+    """What the levers are asked, by the standing that will hold after this judgement."""
+    case = known.case
+    strictest = max((row.limit for row in known.asked), key=lambda limit: limit.strictness, default=None)
+    return decide.wanted(last, case.orders, case.mode, strictest)
+
+
+async def _levers(ctx: Context, domain: str, known: _Standing, limit: Limit | None) -> tuple[tuple[Lever, ...], str]:
+    """The levers that have to be asked anew. Nothing is asked of a lever that deliverd never touched to let it run."""
+    if limit is None:
+        return (), ""
+    asked = {row.lever: row.limit for row in known.asked}
+    if limit.state is SendState.RUNNING:
+        return tuple(lever for lever, standing in asked.items() if standing != limit), ""
+    settings = ctx.domain(domain)
+    try:
+        levers = await ctx.platforms[settings.platform].levers(domain, settings.levers)
+    except PlatformError as fault:
+        return (), f"{domain} should be {limit}, but its levers at {settings.platform} cannot be found: {fault}"
+    return tuple(lever for lever in levers if asked.get(lever) != limit), ""
+
+
+def _store(conn: Conn, known: _Standing, decision: Decision | None, asked: _Asked) -> Judged:
+    case = known.case
+    last = decisions.append(conn, decision) if decision else case.last
+    if last is not None and asked.limit is not None:
+        for lever in asked.levers:
+            desired.append(conn, Desired(case.domain, lever, asked.limit, last.id, case.now))
+    dark = blind(case.policy, case.looks, case.expected, case.now)
+    causes = alert.judged(last, asked.limit, case.mode, dark, asked.fault)
+    standing = incidents.open_incidents(conn, case.domain)
+    for row in alert.changes(case.domain, alert.JUDGED, standing, causes, case.now):
+        incidents.append(conn, row, decision_id=last.id if last else None)
+    return Judged(last if decision else None, bool(asked.levers))

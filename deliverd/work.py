@@ -1,0 +1,155 @@
+"""What the daemon does when: which arrow runs for a due row, at once for bad news, and when it runs again."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from deliverd.engine.context import Context
+from deliverd.engine.judge import judge
+from deliverd.engine.observe import observe_account, observe_dns
+from deliverd.engine.reconcile import reconcile
+from deliverd.engine.tell import tell
+from deliverd.model import Decision
+from deliverd.store import due
+from deliverd.store.due import Due
+from deliverd.store.faults import Conflict
+from deliverd.web import metrics
+
+log = structlog.get_logger("deliverd.daemon")
+
+IN_FLIGHT = 16
+"""How many looks run at once, and how many acts at one account: unbounded, a burst delays every act tenfold. Each
+account has its own room, so that one platform that hangs delays no other; looking never stands in acting's way."""
+
+LEASE = timedelta(seconds=30)
+"""How long a claimed row is left alone; a process that died holding it delays the row by no more than this."""
+
+ALL = "all"
+"""The target of the rows that are not about one domain or account."""
+
+
+class Work:
+    """The arrows at work on one context. Every method returns when the piece is done, and never raises."""
+
+    def __init__(self, ctx: Context, spawn: Callable[[Awaitable[None]], None]) -> None:
+        self._ctx = ctx
+        self._spawn = spawn
+        self._looking = asyncio.Semaphore(IN_FLIGHT)
+        self._acting: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(IN_FLIGHT))
+        self._urgent: set[str] = set()
+        self._kinds: Mapping[str, Callable[[str, datetime], Awaitable[datetime]]] = {
+            "dns": self._dns,
+            "account": self._account,
+            "judge": self._judge,
+            "act": self._act,
+            "tell": self._tell,
+        }
+
+    def targets(self) -> dict[str, list[str]]:
+        """What the configuration asks to be done regularly: kinds of work, each with its targets."""
+        settings = self._ctx.settings
+        domains = list(settings.domains)
+        return {"dns": domains, "account": list(settings.platforms), "judge": domains, "act": domains, "tell": [ALL]}
+
+    def urgent(self, domains: Iterable[str]) -> None:
+        """Judge these domains at once. Asked again before it began, once is enough."""
+        for domain in domains:
+            if domain not in self._urgent:
+                self._urgent.add(domain)
+                self._spawn(self._respond(domain))
+
+    async def run(self, row: Due) -> None:
+        """Do one due row and say when it is due again. A row that fails is recorded and pushed ahead."""
+        now, failures = self._ctx.clock(), 0
+        try:
+            again = await self._kinds[row.kind](row.target, now)
+        except Exception as fault:
+            failures = row.attempt
+            again = now + timedelta(seconds=min(300, 2 ** min(failures, 9)))
+            self._failed(row.kind, row.target, fault)
+        await self._done(row, again, failures)
+
+    async def _respond(self, domain: str) -> None:
+        self._urgent.discard(domain)
+        try:
+            await self._judge(domain, self._ctx.clock())
+        except Exception as fault:
+            self._failed("judge", domain, fault)
+
+    def _failed(self, kind: str, target: str, fault: Exception) -> None:
+        """Say that a piece of work failed. Only a fault of our own tree is quoted: others may carry a secret."""
+        metrics.FAULTS.labels(kind).inc()
+        log.error("work failed", kind=kind, target=target, fault=type(fault).__name__, exc_info=_quotable(fault))
+
+    async def _done(self, row: Due, again: datetime, failures: int) -> None:
+        try:
+            await self._ctx.store.write(lambda conn: due.done(conn, row, again, attempt=failures))
+        except Exception as fault:
+            # The lease runs out and the row is due again: nothing is lost by not having said that it was done.
+            self._failed(row.kind, row.target, fault)
+
+    async def _dns(self, domain: str, now: datetime) -> datetime:
+        async with self._looking:
+            await observe_dns(self._ctx, domain, now)
+        self.urgent([domain])
+        return now + timedelta(seconds=self._ctx.settings.schedule.dns_seconds)
+
+    async def _account(self, account: str, now: datetime) -> datetime:
+        async with self._looking:
+            await observe_account(self._ctx, account, now)
+        return now + timedelta(seconds=self._ctx.settings.schedule.platform_seconds)
+
+    async def _judge(self, domain: str, now: datetime) -> datetime:
+        if domain in self._ctx.settings.domains:
+            try:
+                judged = await judge(self._ctx, domain, now)
+            except Conflict:
+                # Another process judged it in this very moment; the next round sees what it decided.
+                return now
+            if judged.decision:
+                _say(judged.decision)
+            if judged.moved:
+                await self._push("act", domain, await self._act(domain, self._ctx.clock()))
+            if judged.decision:
+                await self._push("tell", ALL, self._ctx.clock())
+        return now + timedelta(seconds=self._ctx.settings.schedule.judge_seconds)
+
+    async def _act(self, domain: str, now: datetime) -> datetime:
+        later = now + timedelta(seconds=self._ctx.settings.schedule.reconcile_seconds)
+        if domain not in self._ctx.settings.domains:
+            return later
+        async with self._acting[self._ctx.domain(domain).platform]:
+            done = await reconcile(self._ctx, domain, now)
+        for result in done.results:
+            metrics.ACTIONS.labels(result.outcome).inc()
+            log.info("acted", domain=domain, outcome=result.outcome, detail=result.detail or None)
+        for finding in done.plan.findings:
+            log.warning("noticed", domain=domain, kind=finding.kind, what=finding.text)
+        return min(later, done.again) if done.again else later
+
+    async def _tell(self, _: str, now: datetime) -> datetime:
+        metrics.NOTICES.inc(await tell(self._ctx, now))
+        return now + timedelta(seconds=self._ctx.settings.schedule.sweep_seconds)
+
+    async def _push(self, kind: str, target: str, at: datetime) -> None:
+        await self._ctx.store.write(lambda conn: due.push(conn, kind, target, at))
+
+
+def _say(decision: Decision) -> None:
+    log.info(
+        "decided",
+        domain=decision.domain,
+        standing=decision.standing,
+        previous=decision.previous,
+        rule=decision.rule,
+        why=decision.reason,
+        author=decision.author,
+        mode=decision.mode,
+    )
+
+
+def _quotable(fault: Exception) -> BaseException | None:
+    return fault if type(fault).__module__.startswith(("deliverd.", "probes.")) else None
