@@ -1,0 +1,295 @@
+"""The commands: arguments, help and exit codes. What they do is in `deliverd/commands`, loaded only when called.
+
+Imports inside functions are allowed in this file alone: they keep `deliverd --help` fast.
+"""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from deliverd.commands import options as the
+from deliverd.commands.options import command
+
+USAGE, BROKEN, BROKEN_PIPE = 64, 70, 141
+
+
+class Program(TyperGroup):
+    """Gives every way of ending its exit code; no expected fault shows a traceback."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with _usage():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with _usage():
+                super().invoke(ctx)
+        except BrokenPipeError:
+            _pacify()
+            raise typer.Exit(BROKEN_PIPE) from None
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
+        except Exception as fault:
+            raise typer.Exit(_explain(fault)) from None
+
+
+@contextlib.contextmanager
+def _usage() -> Iterator[None]:
+    """Usage faults end with 64 instead of Typer's 2, which here means that something could not be seen."""
+    try:
+        yield
+    except TyperException as fault:
+        fault.exit_code = USAGE
+        raise
+
+
+def _explain(fault: Exception) -> int:
+    from deliverd.commands import faults
+
+    code = faults.tell(fault)
+    if code is None:
+        traceback.print_exception(fault)
+        print("deliverd: this is a mistake in deliverd; please report it with the lines above", file=sys.stderr)
+    return BROKEN if code is None else code
+
+
+def _pacify() -> None:
+    """Nobody reads any more: let the interpreter's last flush go nowhere instead of complaining."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# Lines and colours are for terminals: a pipe or a file gets plain help and plain errors.
+_MARKUP: Literal["rich"] | None = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
+app = typer.Typer(cls=Program, rich_markup_mode=_MARKUP, no_args_is_help=True, pretty_exceptions_enable=False)
+config_app = typer.Typer(rich_markup_mode=_MARKUP, no_args_is_help=True)
+
+
+@app.callback()
+def _root(config: the.RootConfig = None, version: the.Version = False) -> None:
+    """Watches the domains a company sends mail from, and holds back what a mailbox provider would punish."""
+
+
+@command(
+    app,
+    "run",
+    "deliverd run --config /etc/deliverd/deliverd.toml",
+    c0="stopped, as SIGTERM or Ctrl-C asked",
+    c1="",
+    c2="the store, or the address to listen on, is not to be had",
+)
+def run(config: the.Config = None) -> None:
+    """Run the daemon: watch, judge, act and tell. SIGTERM stops it, SIGHUP takes up a changed configuration."""
+    from deliverd.commands.run import run
+
+    raise typer.Exit(run(config))
+
+
+@command(
+    app,
+    "check",
+    "deliverd check acme.com --selector s1",
+    "deliverd check acme.com acme.org --json",
+    c0="SPF, DKIM and DMARC are good",
+    c1="something is wrong with one of them (counts before 2)",
+    c2="a name server could not be asked",
+)
+def check(
+    domains: the.AnyDomains,
+    selector: the.Selectors = None,
+    nameserver: the.Nameservers = None,
+    json: the.Json = False,
+    config: the.Config = None,
+) -> None:
+    """Look up SPF, DKIM and DMARC now. Says what is wrong and how to mend it; needs no configuration and no store."""
+    from deliverd.commands.check import check
+
+    raise typer.Exit(check(domains, selector or [], nameserver or [], json, config))
+
+
+@command(
+    app,
+    "status",
+    "deliverd status",
+    "deliverd status --json | jq '.domains[0]'",
+    c0="all domains are healthy, and watched",
+    c1="a domain is not healthy, or has an open incident (counts before 2)",
+    c2="the daemon does not run, or is blind to something",
+)
+def status(json: the.Json = False, config: the.Config = None) -> None:
+    """Show how every domain stands, worst first. And what is asked of its platform, and whether that does it."""
+    from deliverd.commands.status import status
+
+    raise typer.Exit(status(json, config))
+
+
+@command(app, "explain", "deliverd explain acme.com --last 3", c0="explained", c1="", c2="the store could not be read")
+def explain(domain: the.OneDomain, last: the.Last = 5, json: the.Json = False, config: the.Config = None) -> None:
+    """Show why a domain stands as it does. What was seen, decided, done and told, with every number."""
+    from deliverd.commands.explain import explain
+
+    raise typer.Exit(explain(domain, last, json, config))
+
+
+@command(
+    app,
+    "plan",
+    "deliverd plan",
+    "deliverd plan acme.com --json",
+    c0="nothing to do",
+    c1="something would be done, or asks for a person (counts before 2)",
+    c2="a platform or the store could not be read",
+)
+def plan(domains: the.SomeDomains = None, json: the.Json = False, config: the.Config = None) -> None:
+    """Show what would be done at the platforms now. Reads them, and touches nothing."""
+    from deliverd.commands.plan import plan
+
+    raise typer.Exit(plan(domains or [], json, config))
+
+
+@command(app, "pause", 'deliverd pause acme.com --reason "list bought by mistake"', **the.ORDER_CODES)
+def pause(
+    domain: the.OneDomain,
+    reason: the.Reason,
+    by: the.By = "",
+    wait: the.Wait = 15,
+    json: the.Json = False,
+    config: the.Config = None,
+) -> None:
+    """Stop all mail of a domain at its platform. In every mode, and until a person resumes it."""
+    from deliverd.commands.orders import pause
+
+    raise typer.Exit(pause(domain, reason, by, wait, json, config))
+
+
+@command(app, "resume", 'deliverd resume acme.com --reason "list cleaned"', **the.ORDER_CODES)
+def resume(
+    domain: the.OneDomain,
+    reason: the.Reason,
+    by: the.By = "",
+    wait: the.Wait = 15,
+    json: the.Json = False,
+    config: the.Config = None,
+) -> None:
+    """Let a held back domain send again. It ramps up from a trickle, judged by mail sent from now on alone."""
+    from deliverd.commands.orders import resume
+
+    raise typer.Exit(resume(domain, reason, by, wait, json, config))
+
+
+@command(app, "approve", "deliverd approve acme.com", **the.ORDER_CODES)
+def approve(
+    domain: the.OneDomain,
+    reason: the.Reason = "approved",
+    by: the.By = "",
+    wait: the.Wait = 15,
+    json: the.Json = False,
+    config: the.Config = None,
+) -> None:
+    """Let deliverd do what it proposes for a domain. In mode propose, where nothing is done without it."""
+    from deliverd.commands.orders import approve
+
+    raise typer.Exit(approve(domain, reason, by, wait, json, config))
+
+
+@command(
+    app,
+    "hold",
+    'deliverd hold acme.com --reason "audit under way" --for 24h',
+    'deliverd hold acme.com --reason "audit done" --release',
+    c0="recorded",
+    c1="",
+    c2="the store could not be written",
+)
+def hold(
+    domain: the.OneDomain,
+    reason: the.Reason,
+    lasting: the.For = "",
+    until: the.Until = "",
+    release: the.Release = False,
+    by: the.By = "",
+    json: the.Json = False,
+    config: the.Config = None,
+) -> None:
+    """Keep deliverd from giving back what it holds back. What gets worse is still acted upon."""
+    from deliverd.commands.hold import hold
+
+    raise typer.Exit(hold(domain, reason, lasting, until, release, by, json, config))
+
+
+@command(
+    app, "init", "deliverd init /etc/deliverd/deliverd.toml", c0="written", c1="", c2="", c64="it is there already"
+)
+def init(path: the.NewFile = Path("deliverd.toml"), force: the.Force = False) -> None:
+    """Write a configuration to start from. It is commented, and only its owner may read it."""
+    from deliverd.commands.config import init
+
+    raise typer.Exit(init(path, force))
+
+
+@command(app, "health", "deliverd health", c0="the daemon is ready", c1="", c2="it is not, or does not answer")
+def health(json: the.Json = False, config: the.Config = None) -> None:
+    """Ask the daemon on this machine whether it is ready. Made for container health checks."""
+    from deliverd.commands.health import health
+
+    raise typer.Exit(health(json, config))
+
+
+@command(
+    app,
+    "drill",
+    "deliverd drill --once",
+    "deliverd drill --config mine.toml --scenario complaint-spike",
+    c0="every domain was protected",
+    c1="a domain was not protected",
+    c2="the drill could not be held",
+)
+def drill(
+    scenario: the.Scenarios = None,
+    once: the.Once = True,
+    mode: the.Mode = "",
+    seed: the.Seed = 1,
+    json: the.Json = False,
+    config: the.DrillConfig = None,
+) -> None:
+    """Rehearse what happens when something goes wrong. The whole daemon in a simulated world; touches nothing real."""
+    from deliverd.commands.drill import drill
+
+    raise typer.Exit(drill(scenario or [], once, mode, seed, json, config))
+
+
+@command(config_app, "validate", "deliverd config validate deliverd.toml", c0="it can be used", c1="", c2="")
+def validate(file: the.File = None, json: the.Json = False, config: the.Config = None) -> None:
+    """Check a configuration, with the environment and the secret files it would be used with. Changes nothing."""
+    from deliverd.commands.config import validate
+
+    raise typer.Exit(validate(file or config, json))
+
+
+app.add_typer(config_app, name="config", help="Look after the configuration.")
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal cannot show is spelt out instead of ending the command.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app(prog_name="deliverd")
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _pacify()
+
+
+if __name__ == "__main__":
+    main()
