@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = Path("deliverd/core")
 GOAL = 0.95
 TIMEOUT = 60.0
+OPTIONS = ["-x", "-q", "-c", os.devnull, "--rootdir=.", "--import-mode=importlib", "--assert=plain", "-W", "ignore"]
+OPTIONS += ["-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin"]
 
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),
@@ -145,8 +147,10 @@ def _run(mutant: Mutant | None) -> None:
         exec(compile(mutant.source, mutant.file, "exec"), vars(module))
         setattr(importlib.import_module("deliverd.core"), name.rpartition(".")[2], module)
         likely = [test for test in [f"tests/core/test_{mutant.file}"] if Path(test).exists()]
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore"]
-    os._exit(int(pytest.main([*likely, "tests/core", *options])))
+    for tests in ([likely] if likely else []) + [["tests/core"]]:
+        if status := int(pytest.main([*tests, *OPTIONS])):
+            os._exit(status)
+    os._exit(0)
 
 
 @dataclass(slots=True)
@@ -185,6 +189,7 @@ def tried(planted: Sequence[Mutant], jobs: int) -> list[Mutant]:
         os.chdir(name)
         sys.path[:0] = [name, f"{name}/tests"]
         sys.dont_write_bytecode = True
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         for heavy in ("hypothesis", "core.builders"):
             importlib.import_module(heavy)
         for module in [module for module in sys.modules if module.startswith(("deliverd.core", "core"))]:

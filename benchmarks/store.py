@@ -17,6 +17,7 @@ from pathlib import Path
 import uvloop
 
 from deliverd.store.events import Batch
+from deliverd.store.faults import StoreBusy
 from deliverd.store.writer import Store
 from probes.observation import EventKind, MailEvent
 
@@ -40,11 +41,16 @@ def batch(number: int, size: int, now: datetime) -> Batch:
 async def run(store: Store, rate: int, seconds: float, size: int) -> None:
     took: list[float] = []
     late: list[float] = []
+    busy: list[int] = []
 
     async def one(number: int, due: float) -> None:
         late.append(time.perf_counter() - due)
         called = time.perf_counter()
-        await store.ingest(batch(number, size, datetime.now(UTC)))
+        try:
+            await store.ingest(batch(number, size, datetime.now(UTC)))
+        except StoreBusy:
+            busy.append(number)
+            return
         took.append(time.perf_counter() - called)
 
     started, cpu = time.perf_counter(), time.process_time()
@@ -67,7 +73,8 @@ async def run(store: Store, rate: int, seconds: float, size: int) -> None:
     print(
         f"{total / wall:.0f} requests/s of {size}; ms p50 {at[0.5]:.2f} p99 {at[0.99]:.2f} p99.9 {at[0.999]:.2f} "
         f"max {took[-1] * 1000:.1f}, left late p99 "
-        f"{late[int(total * 0.99)] * 1000:.1f}; processor {cpu / wall:.0%}, {cpu / total / size * 1e6:.0f} us an event"
+        f"{late[int(total * 0.99)] * 1000:.1f}; processor {cpu / wall:.0%}, "
+        f"{cpu / total / size * 1e6:.0f} us an event; {len(busy)} refused as busy"
     )
 
 

@@ -28,7 +28,9 @@ class Serving:
 
     async def start(self) -> int:
         """Listen; returns the port once requests are answered. Raises OSError."""
-        listener = socket.create_server(("127.0.0.1", 0))
+        # With the protocol left at 0, asyncio would leave Nagle's algorithm on, and answers could take 40 ms.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
         self.port = int(listener.getsockname()[1])
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
         while not self._server.started and not self._task.done():  # noqa: ASYNC110 - uvicorn has no event for it

@@ -5,11 +5,11 @@ docs/own-sender.md shows the sender's side. What the POST answers is read for re
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 
 import msgspec
 
+from deliverd.clock import now
 from deliverd.model import Actual, Intent, Lever, Limit, SendState
 from deliverd.platforms.base import Capabilities, Refused
 from deliverd.platforms.http import platform_error
@@ -18,7 +18,6 @@ from probes.webhook import Config, State, ask, parse_state, sign
 
 DOMAIN = "domain"
 _encode = msgspec.json.Encoder().encode
-_system_time = partial(datetime.now, UTC)
 
 
 class Webhook:
@@ -26,7 +25,7 @@ class Webhook:
 
     capabilities = Capabilities(states=frozenset(SendState), kinds=(DOMAIN,))
 
-    def __init__(self, account: str, config: Config, clock: Callable[[], datetime] = _system_time) -> None:
+    def __init__(self, account: str, config: Config, clock: Callable[[], datetime] = now) -> None:
         self.account = account
         self._config = config
         self._clock = clock
@@ -70,13 +69,13 @@ class Webhook:
         await self._http.aclose()
 
     async def _tell(self, domain: str, name: str, body: bytes) -> None:
-        now = self._clock()
+        at = self._clock()
         # A sender may drop ids it has seen; the time keeps ours apart from those of an earlier database.
-        headers = sign(self._config, f"{name}-{now.timestamp():.6f}", now, body)
+        headers = sign(self._config, f"{name}-{at.timestamp():.6f}", at, body)
         headers["content-type"] = "application/json"
         answer = await self._http.post(self._config.control_url, body=body, headers=headers)
         if answer.status != 204:
-            parse_state(self._config, domain, answer, now)
+            parse_state(self._config, domain, answer, at)
 
 
 def _actual(state: State) -> Actual:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, select
+from sqlalchemy import Connection, RowMapping, Select, func, select, tuple_
 
 from deliverd.model import Action, Actual, Intent, Lever, LeverMemory, Outcome, Result
 from deliverd.store import rows, schema
+from deliverd.store.desired import levers_of
 from deliverd.store.faults import Conflict
 from deliverd.store.text import bounded, clean
 
@@ -63,7 +64,10 @@ def append_result(conn: Connection, result: Result) -> Result:
 
 
 def memories(conn: Connection, account: str, domains: Collection[str] | None = None) -> dict[Lever, LeverMemory]:
-    """What is remembered of each lever of an account that was ever moved; of these only `domains`' when given."""
+    """What is remembered of each lever of an account that was ever moved; with `domains` only of their levers.
+
+    What was done to a lever for another domain is remembered too: the lever knows no domains.
+    """
     confirmed = _newest(conn, account, domains, confirmed=True)
     found: dict[Lever, LeverMemory] = {}
     for lever, latest in _newest(conn, account, domains, confirmed=False).items():
@@ -84,7 +88,7 @@ def _newest(
     intents, results = schema.intents, schema.results
     newest = select(func.max(intents.c.id)).where(intents.c.account == account)
     if domains is not None:
-        newest = newest.where(intents.c.domain.in_(domains))
+        newest = newest.where(tuple_(intents.c.lever_kind, intents.c.lever_id).in_(levers_of(account, domains)))
     if confirmed:
         newest = newest.join(results, results.c.intent_id == intents.c.id)
         newest = newest.where(results.c.outcome == Outcome.CONFIRMED.value)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Select, func, select, tuple_
 
 from deliverd.model import Desired
 from deliverd.store import rows, schema
@@ -22,14 +22,25 @@ def append(conn: Connection, desired: Desired) -> Desired:
 
 
 def newest(conn: Connection, account: str, domains: Collection[str] | None = None) -> tuple[Desired, ...]:
-    """The row that holds for each lever of an account, by lever; of these only `domains`' when given."""
+    """The row that holds for each lever of an account, by lever; of these only `domains`' when given.
+
+    A lever that moved to another domain is the newer one's alone.
+    """
     table = schema.desired
     holding = select(func.max(table.c.id)).where(table.c.account == account)
     if domains is not None:
-        holding = holding.where(table.c.domain.in_(domains))
+        holding = holding.where(tuple_(table.c.lever_kind, table.c.lever_id).in_(levers_of(account, domains)))
     question = select(table).where(table.c.id.in_(holding.group_by(table.c.lever_kind, table.c.lever_id)))
+    if domains is not None:
+        question = question.where(table.c.domain.in_(domains))
     found = conn.execute(question.order_by(table.c.lever_kind, table.c.lever_id)).mappings()
     return tuple(_desired(row) for row in found)
+
+
+def levers_of(account: str, domains: Collection[str]) -> Select[tuple[str, str]]:
+    """The question for the levers that were ever asked for one of these domains: kind and id."""
+    table = schema.desired
+    return select(table.c.lever_kind, table.c.lever_id).where(table.c.domain.in_(domains), table.c.account == account)
 
 
 def of_decisions(conn: Connection, decision_ids: Iterable[int]) -> tuple[Desired, ...]:

@@ -1,6 +1,6 @@
 """What is worth telling, when it is due, and when again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -194,9 +194,13 @@ def test_writing_the_changes_leaves_no_change_to_write(before: list[Cause], hold
 EVERY, WAIT = 24 * HOUR, timedelta(seconds=10)
 
 
-def at(incidents: Sequence[Incident], notices: Sequence[Notice], undecided: Any = (), now: datetime = NOW) -> list[Due]:
-    waiting = {row.id: row.changed_at for row in incidents if row.id in set(undecided)}
-    return due(incidents, notices, waiting, EVERY, WAIT, now)
+def at(
+    incidents: Sequence[Incident],
+    notices: Sequence[Notice],
+    undecided: Mapping[int, datetime] | None = None,
+    now: datetime = NOW,
+) -> list[Due]:
+    return due(incidents, notices, undecided or {}, EVERY, WAIT, now)
 
 
 NEW, CHANGED = incident(), incident(version=2)
@@ -247,16 +251,15 @@ def test_what_is_due(one: Incident, notices: list[Notice], expected: Due | None)
 
 
 @pytest.mark.parametrize(
-    ("undecided", "age", "told"),
+    ("undecided", "told"),
     [
-        pytest.param([3], WAIT - TICK, False, id="its act has no result yet: a moment's patience"),
-        pytest.param([3], WAIT, True, id="but no longer than that"),
-        pytest.param([4], 0 * WAIT, True, id="another one's act is no reason to wait"),
+        pytest.param({3: NOW - WAIT + TICK}, False, id="its act has not held yet: a moment's patience"),
+        pytest.param({3: NOW - WAIT}, True, id="but no longer than that"),
+        pytest.param({4: NOW}, True, id="another one's act is no reason to wait"),
     ],
 )
-def test_waiting_for_a_result(undecided: list[int], age: timedelta, told: bool) -> None:
-    young = incident(changed_at=NOW - age)
-    assert at([young], [], undecided) == ([Due(young, 0)] if told else [])
+def test_waiting_for_a_result(undecided: dict[int, datetime], told: bool) -> None:
+    assert at([NEW], [], undecided) == ([Due(NEW, 0)] if told else [])
 
 
 def test_every_incident_is_looked_at() -> None:

@@ -172,6 +172,7 @@ APPROVAL = order(OrderKind.APPROVE, 6, decision_id=70)
     ("last", "orders", "becomes"),
     [
         pytest.param(None, (PAUSE_NOW,), (Standing.PAUSED, 0), id="pause a new domain"),
+        pytest.param(None, (order(OrderKind.PAUSE, 1),), (Standing.PAUSED, 0), id="by the very first order"),
         pytest.param(THROTTLED, (PAUSE_NOW,), (Standing.PAUSED, 0), id="pause a throttled one"),
         pytest.param(PAUSE, (RESUME_NOW,), (Standing.RECOVERING, 0), id="resume from paused: the foot of the ramp"),
         pytest.param(FOOT, (RESUME_NOW,), (Standing.RECOVERING, 1), id="resume while recovering: one step up"),

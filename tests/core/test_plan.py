@@ -17,6 +17,7 @@ from core.builders import (
     desired,
     intent,
     lever_case,
+    result,
     throttled,
     tried,
 )
@@ -177,6 +178,7 @@ def test_who_the_platform_names_decides_whose_a_limit_is(by: str | None, ours: b
         pytest.param(PAUSED, PAUSED, None, [FOREIGN], id="pause wanted, and paused by somebody"),
         pytest.param(PAUSED, PAUSED, OURS, [], id="pause wanted, and paused by us"),
         pytest.param(RUNNING, PAUSED, LIFTED, [FOREIGN], id="paused after our lift"),
+        pytest.param(RUNNING, PAUSED, confirmed(intent(PAUSED, original=PAUSED)), [FOREIGN], id="found paused by us"),
         pytest.param(PAUSED, RUNNING, None, [], id="not done yet is no drift"),
         pytest.param(PAUSED, RUNNING, OURS_BEFORE, [], id="done for an earlier wish is no drift"),
         pytest.param(PAUSED, RUNNING, OURS, [DRIFT], id="done and undone"),
@@ -189,6 +191,13 @@ def test_what_is_told(
     wish: Limit | None, actual: Limit, memory: LeverMemory | None, expected: list[FindingKind]
 ) -> None:
     assert kinds(lever_case(wish, actual, memory=memory or LeverMemory())) == expected
+
+
+def test_what_was_undone_just_after_it_was_confirmed_is_set_again_without_waiting() -> None:
+    held = intent(PAUSED)
+    pair = held, result(held, Outcome.CONFIRMED, NOW)
+    one = lever_case(PAUSED, RUNNING, memory=LeverMemory(pair, pair))
+    assert (kinds(one), moves(one)) == ([DRIFT], move(RUNNING, PAUSED, RUNNING))
 
 
 def test_drift_while_waiting_is_told_too_and_nothing_is_done() -> None:

@@ -1,5 +1,6 @@
 """The rules: what each kind of evidence calls for, and where exactly the line is."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from core.builders import (
     guard,
     never_seen,
     policy,
+    unseen,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -183,6 +185,11 @@ def test_an_authentication_verdict_carries_what_was_seen_and_which_observation_s
 def test_a_rotation_is_named_as_the_reason_why_the_grace_does_not_end() -> None:
     looks = [(1, failing("dkim", NOW - GRACE, part="s1")), (2, good("dkim", part="s2"))]
     assert rules.authentication(DEFAULT, looks, NOW).reason.endswith("; another selector is good")
+
+
+def test_one_look_that_timed_out_does_not_hide_what_the_last_answer_said() -> None:
+    look = replace(failing("spf", NOW - HOUR, "syntax", at=NOW - MINUTE), latest=unseen("spf"))
+    assert rules.authentication(DEFAULT, [(1, look)], NOW).reason.startswith("SPF fails (syntax), seen 2 times")
 
 
 def test_a_failing_answer_without_a_code_is_still_failing() -> None:

@@ -106,9 +106,7 @@ class Daemon:
         self._starts += 1
         command = [sys.executable, "-m", "deliverd", "run", "--config", str(self.config)]
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=os.environ | {"PYTHONFAULTHANDLER": "1"}
-            )
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         if ready:
             self.until(self.ready, "the daemon is ready")
 

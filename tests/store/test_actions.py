@@ -1,5 +1,7 @@
 """Intents and results: each attempt is claimed once, and ends once."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Connection
 
@@ -57,12 +59,23 @@ def test_memory_is_of_the_newest_and_the_newest_confirmed(conn: Connection, wish
 def test_memories_by_account_and_domain(conn: Connection, wish: int) -> None:
     other = Lever("mail", "domain", "b.com")
     foreign = Lever("ses", "domain", "acme.com")
+    decided = decisions.append(conn, replace(decision(), domain="b.com")).id
     for number, (lever, domain) in enumerate([(LEVER, "acme.com"), (other, "b.com"), (foreign, "acme.com")], 1):
+        wishes.append(conn, replace(desired(decided), lever=lever, domain=domain))
         actions.append_intent(conn, action(wish, lever=lever, domain=domain), number, NOW)
     assert set(actions.memories(conn, "mail")) == {LEVER, other}
     assert set(actions.memories(conn, "mail", ["b.com"])) == {other}
     assert actions.memories(conn, "mail", []) == {}
     assert actions.memories(conn, "none") == {}
+
+
+def test_a_lever_that_moved_is_the_newer_domains_and_keeps_its_past(conn: Connection, wish: int) -> None:
+    intent = actions.append_intent(conn, action(wish), 1, NOW)
+    decided = decisions.append(conn, replace(decision(), domain="b.com")).id
+    moved = wishes.append(conn, replace(desired(decided), domain="b.com"))
+    assert wishes.newest(conn, LEVER.account, ["acme.com"]) == ()
+    assert wishes.newest(conn, LEVER.account, ["b.com"]) == (moved,)
+    assert actions.memories(conn, LEVER.account, ["b.com"]) == {LEVER: LeverMemory((intent, None), None)}
 
 
 def test_long_answers_of_a_platform_are_cut(conn: Connection, wish: int) -> None:
