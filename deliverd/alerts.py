@@ -1,10 +1,15 @@
 """The door alerts leave by: Apprise, and nothing else of it anywhere."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apprise
 from pydantic import SecretStr
+
+# Apprise quotes tokens in its warnings, and urllib3 the paths that hold them in its debug lines.
+logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ def send(channels: Sequence[SecretStr], title: str, body: str) -> Delivery:
     """
     if not channels:
         return Delivery(False, "the owner has no channel")
-    outcomes = [_one(channel.get_secret_value(), title, body) for channel in channels]
+    outcomes = [_one(number, channel.get_secret_value(), title, body) for number, channel in enumerate(channels, 1)]
     taken = [kind for kind, ok in outcomes if ok]
     failed = [kind for kind, ok in outcomes if not ok]
     parts = [f"taken by {', '.join(taken)}"] if taken else []
@@ -30,12 +35,14 @@ def send(channels: Sequence[SecretStr], title: str, body: str) -> Delivery:
     return Delivery(bool(taken), "; ".join(parts))
 
 
-def _one(url: str, title: str, body: str) -> tuple[str, bool]:
-    kind = url.split(":", 1)[0]
+def _one(number: int, url: str, title: str, body: str) -> tuple[str, bool]:
+    # Only what Apprise knows as a kind of channel is named: the start of anything else may be a secret.
+    kind = f"channel {number}"
     try:
         target = apprise.Apprise()
         if not target.add(url):
             return f"{kind} (not a channel that Apprise knows)", False
+        kind = url.split(":", 1)[0]
         return kind, bool(target.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
     except Exception as fault:
         # A plug-in's mistake must not stop the other channels; its text may quote the URL, so only its type is kept.

@@ -9,11 +9,10 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
-import uvicorn
 import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -29,6 +28,7 @@ from deliverd.store.sole import SoleUse
 from deliverd.store.writer import Store
 from deliverd.web import metrics
 from deliverd.web.app import build
+from deliverd.web.server import Server, serve
 from deliverd.work import LEASE, Work
 from probes.http import Http
 from probes.resolver import Resolver
@@ -60,14 +60,6 @@ def run(config: Settings, reload: Callable[[], Settings]) -> int:
 
 async def _run(config: Settings, store: Store, reload: Callable[[], Settings], alone: bool) -> int:
     return await _Daemon(config, store, reload, alone).run()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: it would raise the signal again after stopping, past our draining."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _Daemon:
@@ -108,9 +100,9 @@ class _Daemon:
             await self._stop(server, serving)
         return 0
 
-    def _server(self) -> _Server:
+    def _server(self) -> Server:
         app = build(self._ctx, self._work.urgent, self._unready)
-        return _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False))
+        return serve(app, lambda: self._ctx.settings.web.request_seconds)
 
     async def _prepare(self) -> None:
         """Everything is due at the start: whatever a crash left half done is noticed by the first round."""
@@ -150,7 +142,7 @@ class _Daemon:
         if serving in done:
             serving.result()
 
-    async def _stop(self, server: _Server, serving: asyncio.Task[None]) -> None:
+    async def _stop(self, server: Server, serving: asyncio.Task[None]) -> None:
         """In reverse order: no more requests, then no more work, then the doors."""
         log.info("stopping", under_way=len(self._tasks))
         server.should_exit = True
@@ -183,9 +175,10 @@ class _Daemon:
 
     async def _sweep(self) -> None:
         """Claim what is due and start it, and judge the domains that a person spoke about."""
-        if self._stopping.is_set():
+        turning = self._ctx.lock("sweep")
+        if self._stopping.is_set() or turning.locked():  # while the store hangs, ticks must not pile up
             return
-        async with self._ctx.lock("sweep"):
+        async with turning:
             try:
                 claimed = await self._claim()
             except StoreError as fault:

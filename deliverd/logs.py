@@ -51,7 +51,7 @@ def configure(form: Literal["auto", "json", "text"], level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, _renderer(as_json)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, *_renderers(as_json)],
         )
     )
     root = logging.getLogger()
@@ -98,13 +98,25 @@ def _masked_url(match: re.Match[str]) -> str:
     return f"{scheme}://{MASK if user else ''}{at}{address}{mark}{MASK if mark else ''}"
 
 
-def _renderer(as_json: bool) -> Processor:
+def harmless(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """An event whose text a terminal prints and does not obey, each on its line: only tracebacks have several."""
+    return {
+        name: _printable(value, "\n\t" if name in ("exception", "stack") else "") if isinstance(value, str) else value
+        for name, value in event.items()
+    }
+
+
+def _printable(text: str, kept: str) -> str:
+    return "".join(it if it.isprintable() or it in kept else it.encode("unicode_escape").decode() for it in text)
+
+
+def _renderers(as_json: bool) -> list[Processor]:
     if as_json:
-        return structlog.processors.JSONRenderer(default=repr)
+        return [structlog.processors.JSONRenderer(default=repr)]
     # The default formatter of tracebacks shows local variables, which hold secrets.
-    return structlog.dev.ConsoleRenderer(
-        colors=_on_terminal() and not os.environ.get("NO_COLOR"), exception_formatter=structlog.dev.plain_traceback
-    )
+    colors = _on_terminal() and not os.environ.get("NO_COLOR")
+    plain = structlog.dev.plain_traceback
+    return [harmless, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
 
 
 def _on_terminal() -> bool:

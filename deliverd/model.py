@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -92,7 +92,7 @@ class AuthenticationRule(Strict):
 
     confirmations: int = Field(default=2, ge=1)
     grace_hours: float = Field(default=72, ge=0, allow_inf_nan=False)
-    then: Standing = Standing.THROTTLED
+    then: Literal[Standing.WATCH, Standing.THROTTLED, Standing.PAUSED] = Standing.THROTTLED
     source: str
     date: str
 

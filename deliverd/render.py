@@ -57,10 +57,9 @@ def lever_line(state: LeverState) -> str:
     return f"{state.lever} {state.limit}: {state.outcome}{stamp}{tries}{detail}"
 
 
-def undo(domain: str, standing: Standing) -> str:
-    """The command that takes back what a standing did."""
-    verb = "hold" if standing is Standing.WATCH else "resume"
-    return f'deliverd {verb} {domain} --reason "..."'
+def undo(domain: str) -> str:
+    """The command that takes back what holds a domain's mail back."""
+    return f'deliverd resume {domain} --reason "..."'
 
 
 def _standing(
@@ -73,7 +72,7 @@ def _standing(
     rows += [("Done", lever_line(state)) for state in levers] or [("Done", "nothing to move")]
     rows += [("Next", NEXT[standing])]
     if standing.rank >= Standing.THROTTLED.rank:
-        rows += [("Undo", undo(domain, standing))]
+        rows += [("Undo", undo(domain))]
     return f"{domain} is {standing.upper()}{_confirmation(decision, levers)}", rows
 
 

@@ -51,6 +51,7 @@ class Web(Strict):
 
     listen: str = "127.0.0.1:8425"
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
+    request_seconds: float = Field(default=20.0, gt=0, le=600, allow_inf_nan=False)
 
     @field_validator("listen")
     @classmethod

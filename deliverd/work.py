@@ -17,6 +17,7 @@ from deliverd.store import due
 from deliverd.store.due import Due
 from deliverd.store.faults import Conflict
 from deliverd.web import metrics
+from probes.observation import Observation, Seen, Why
 
 log = structlog.get_logger("deliverd.daemon")
 
@@ -40,6 +41,7 @@ class Work:
         self._looking = asyncio.Semaphore(IN_FLIGHT)
         self._acting: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(IN_FLIGHT))
         self._urgent: set[str] = set()
+        self._dark: dict[tuple[str, str, str], Why] = {}
         self._kinds: Mapping[str, Callable[[str, datetime], Awaitable[datetime]]] = {
             "dns": self._dns,
             "account": self._account,
@@ -93,14 +95,29 @@ class Work:
 
     async def _dns(self, domain: str, now: datetime) -> datetime:
         async with self._looking:
-            await observe_dns(self._ctx, domain, now)
+            self._note(await observe_dns(self._ctx, domain, now))
         self.urgent([domain])
         return now + timedelta(seconds=self._ctx.settings.schedule.dns_seconds)
 
     async def _account(self, account: str, now: datetime) -> datetime:
         async with self._looking:
-            await observe_account(self._ctx, account, now)
+            self._note(await observe_account(self._ctx, account, now))
         return now + timedelta(seconds=self._ctx.settings.schedule.platform_seconds)
+
+    def _note(self, looks: Iterable[Observation]) -> None:
+        """Count each look that saw nothing; say so when it begins, when the reason changes, and when it is over."""
+        for look in looks:
+            what = {"source": look.source, "domain": look.target, "part": look.part or None}
+            key = (look.source, look.target, look.part)
+            if isinstance(look.answer, Seen):
+                if self._dark.pop(key, None):
+                    log.info("can look again", **what)
+                continue
+            why = look.answer.why
+            metrics.UNSEEN.labels(look.source, why).inc()
+            if self._dark.get(key) is not why:
+                self._dark[key] = why
+                log.warning("could not look", why=why, detail=look.answer.detail, **what)
 
     async def _judge(self, domain: str, now: datetime) -> datetime:
         if domain in self._ctx.settings.domains:
@@ -111,16 +128,17 @@ class Work:
                 return now
             if judged.decision:
                 _say(judged.decision)
-            if judged.moved:
-                await self._push("act", domain, await self._act(domain, self._ctx.clock()))
-            if judged.decision:
-                await self._push("tell", ALL, self._ctx.clock())
+            if judged.moved and (again := await self._reconcile(domain, self._ctx.clock())):
+                await self._ctx.store.write(lambda conn: due.push(conn, "act", domain, again))
         return now + timedelta(seconds=self._ctx.settings.schedule.judge_seconds)
 
     async def _act(self, domain: str, now: datetime) -> datetime:
         later = now + timedelta(seconds=self._ctx.settings.schedule.reconcile_seconds)
-        if domain not in self._ctx.settings.domains:
-            return later
+        again = await self._reconcile(domain, now) if domain in self._ctx.settings.domains else None
+        return min(later, again) if again else later
+
+    async def _reconcile(self, domain: str, now: datetime) -> datetime | None:
+        """Act on one domain and say what was done; returns when it has to be tried again, if so."""
         async with self._acting[self._ctx.domain(domain).platform]:
             done = await reconcile(self._ctx, domain, now)
         for result in done.results:
@@ -128,14 +146,11 @@ class Work:
             log.info("acted", domain=domain, outcome=result.outcome, detail=result.detail or None)
         for finding in done.plan.findings:
             log.warning("noticed", domain=domain, kind=finding.kind, what=finding.text)
-        return min(later, done.again) if done.again else later
+        return done.again
 
     async def _tell(self, _: str, now: datetime) -> datetime:
         metrics.NOTICES.inc(await tell(self._ctx, now))
         return now + timedelta(seconds=self._ctx.settings.schedule.sweep_seconds)
-
-    async def _push(self, kind: str, target: str, at: datetime) -> None:
-        await self._ctx.store.write(lambda conn: due.push(conn, kind, target, at))
 
 
 def _say(decision: Decision) -> None:

@@ -6,6 +6,7 @@ from types import ModuleType
 PROBES: dict[str, str] = {
     "dkim": "probes.dkim",
     "dmarc": "probes.dmarc",
+    "google_postmaster": "probes.google_postmaster",
     "ses": "probes.ses",
     "spf": "probes.spf",
     "webhook": "probes.webhook",

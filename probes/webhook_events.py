@@ -143,6 +143,8 @@ def _typed(item: Any) -> _Event:
     count = item.get("count") if isinstance(item, dict) else None
     if text.endswith("`$.count`") and isinstance(count, int) and count < 1:
         raise _Unfit("negative-count", "count is under 1: an event happened at least once")
+    if text.startswith("Invalid enum value"):
+        text = "bounce is neither hard nor soft"  # the decoder's own words would quote what stands there
     raise _Unfit("malformed", text)
 
 

@@ -47,7 +47,8 @@ class Mailbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.reply.startswith("250"):
-            mail = message_from_bytes(envelope.content or b"", policy=email_policy)
+            assert isinstance(envelope.content, bytes)
+            mail = message_from_bytes(envelope.content, policy=email_policy)
             assert isinstance(mail, EmailMessage)
             self.mails.append(mail)
         return self.reply

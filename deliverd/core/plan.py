@@ -94,13 +94,13 @@ def _lever(case: LeverCase, now: datetime) -> tuple[Action | None, list[Finding]
 def _imposed_over(memory: LeverMemory, actual: Actual) -> Limit | None:
     """What deliverd's own hold on the lever replaced; None when what stands there is not deliverd's.
 
-    An act that was called but not confirmed counts too: it may have taken effect after the read-back.
+    An act that was called but not confirmed counts too: it may have taken effect after the read-back. One that the
+    platform refused does not: what stands there is then somebody else's, such as the pause by hand that was asked for.
     """
     if actual.by not in OWN:
         return None
-    intents = [pair[0] for pair in (memory.latest, memory.confirmed) if pair]
-    for intent in intents:
-        action = intent.action
+    acts = [pair for pair in (memory.latest, memory.confirmed) if pair]
+    for action in (intent.action for intent, result in acts if not (result and result.outcome is Outcome.FAILED)):
         if action.limit == actual.limit and action.limit.stricter_than(action.original):
             return action.original
     return None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 
 from deliverd.engine.context import Context
 from deliverd.settings import Settings
@@ -38,22 +39,23 @@ async def ingest(ctx: Context, account: str, headers: Mapping[str, str], body: b
         raise UnknownAccount(f"no platform account {account!r} is configured")
     probe = registry.load(config.kind)
     parsed: Parsed = await probe.receive(config, headers, body, Window(now), ctx.http)
-    events, strangers = _attributed(ctx.settings, parsed.events, len(parsed.rejects))
-    rejects = (*parsed.rejects, *strangers)
+    events, strangers = _attributed(ctx.settings, parsed)
+    rejects = tuple(sorted((*parsed.rejects, *strangers), key=lambda reject: reject.index))
     stored = await ctx.store.ingest(Batch(account, events, rejects, now))
     return Receipt(stored.accepted, stored.duplicates, rejects, stored.adverse)
 
 
-def _attributed(
-    settings: Settings, events: tuple[MailEvent, ...], rejected: int
-) -> tuple[tuple[MailEvent, ...], tuple[Reject, ...]]:
+def _attributed(settings: Settings, parsed: Parsed) -> tuple[tuple[MailEvent, ...], tuple[Reject, ...]]:
     """Each event under the configured domain it belongs to: its own, or the nearest parent. Others are rejected."""
     known, strangers = [], []
-    for index, event in enumerate(events):
+    rejected = {reject.index for reject in parsed.rejects}
+    # What was not rejected became an event, in order: so each one's place in the request is known.
+    places = (index for index in count() if index not in rejected)
+    for index, event in zip(places, parsed.events, strict=False):
         domain = settings.domain_of(event.domain)
         if domain is None:
             reason = f"event {event.id!r} is about {event.domain!r}, which is not a configured domain"
-            strangers.append(Reject(index if not rejected else -1, "unknown-domain", reason))
+            strangers.append(Reject(index, "unknown-domain", reason))
         else:
             known.append(event if domain == event.domain else replace(event, domain=domain))
     return tuple(known), tuple(strangers)

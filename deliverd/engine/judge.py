@@ -1,5 +1,6 @@
 """The arrow from history to a decision and what it asks of the levers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,8 +8,9 @@ from deliverd.core import alert, decide
 from deliverd.core.rules import blind
 from deliverd.engine.context import Context
 from deliverd.engine.observe import expected
-from deliverd.model import Decision, Desired, Lever, Limit, SendState
+from deliverd.model import Decision, Desired, Incident, Lever, Limit, Look, Policy, SendState
 from deliverd.platforms.base import PlatformError
+from deliverd.settings import Domain
 from deliverd.store import decisions, desired, events, incidents, observations, orders
 from deliverd.store.connection import Conn
 
@@ -30,6 +32,7 @@ class _Standing:
 
     case: decide.Case
     asked: tuple[Desired, ...]
+    open: tuple[Incident, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,10 @@ async def judge(ctx: Context, domain: str, now: datetime) -> Judged:
         known = await ctx.store.read(lambda conn: _known(conn, ctx, domain, now))
         decision = decide.decide(known.case)
         last = decision or known.case.last
-        limit = _asked_for(known, last, ctx)
+        limit = decide.wanted(last, known.case.orders, known.case.mode, known.case.imposed)
         asked = _Asked(limit, *await _levers(ctx, domain, known, limit))
+        if decision is None and not asked.levers and not _changes(known, last, asked, known.open):
+            return Judged()
         return await ctx.store.write(lambda conn: _store(conn, known, decision, asked))
 
 
@@ -60,6 +65,8 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
     settings = ctx.domain(domain)
     policy = ctx.settings.policies[settings.policy]
     last = decisions.latest(conn, domain)
+    asked = desired.newest(conn, settings.platform, [domain])
+    standing = incidents.open_incidents(conn, domain)
     case = decide.Case(
         domain=domain,
         now=now,
@@ -69,18 +76,23 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
         window=events.counts(conn, domain, decide.counting_from(policy, last, now)),
         since=events.counts(conn, domain, last.since) if last else events.counts(conn, domain, now),
         sends=events.sends_by_day(conn, domain, now - timedelta(days=VOLUME_DAYS)),
-        looks=observations.looks(conn, domain),
+        looks=[row for row in observations.looks(conn, domain) if _still_asked(row[1], settings)],
         orders=orders.newest(conn, domain)[::-1],
-        expected=expected(ctx, domain),
+        expected=expected(ctx, domain) | _dark_before(standing, policy),
+        imposed=max((row.limit for row in asked), key=lambda limit: limit.strictness, default=None),
     )
-    return _Standing(case, desired.newest(conn, settings.platform, [domain]))
+    return _Standing(case, asked, standing)
 
 
-def _asked_for(known: _Standing, last: Decision | None, ctx: Context) -> Limit | None:
-    """What the levers are asked, by the standing that will hold after this judgement."""
-    case = known.case
-    strictest = max((row.limit for row in known.asked), key=lambda limit: limit.strictness, default=None)
-    return decide.wanted(last, case.orders, case.mode, strictest)
+def _still_asked(look: Look, settings: Domain) -> bool:
+    """Whether the configuration still asks for what was looked at: a DKIM selector may have been taken out of it."""
+    return look.latest.source != "dkim" or look.latest.part in settings.dkim_selectors
+
+
+def _dark_before(standing: Sequence[Incident], policy: Policy) -> dict[str, datetime]:
+    """The sources that were dark already when this process began to ask: a restart is not a sight of them."""
+    dark = [incident for incident in standing if incident.cause == alert.BLIND]
+    return {source: it.opened_at - policy.stale_after for it in dark for source in it.facts.get("sources", ())}
 
 
 async def _levers(ctx: Context, domain: str, known: _Standing, limit: Limit | None) -> tuple[tuple[Lever, ...], str]:
@@ -104,9 +116,14 @@ def _store(conn: Conn, known: _Standing, decision: Decision | None, asked: _Aske
     if last is not None and asked.limit is not None:
         for lever in asked.levers:
             desired.append(conn, Desired(case.domain, lever, asked.limit, last.id, case.now))
-    dark = blind(case.policy, case.looks, case.expected, case.now)
-    causes = alert.judged(last, asked.limit, case.mode, dark, asked.fault)
-    standing = incidents.open_incidents(conn, case.domain)
-    for row in alert.changes(case.domain, alert.JUDGED, standing, causes, case.now):
+    for row in _changes(known, last, asked, incidents.open_incidents(conn, case.domain)):
         incidents.append(conn, row, decision_id=last.id if last else None)
     return Judged(last if decision else None, bool(asked.levers))
+
+
+def _changes(known: _Standing, last: Decision | None, asked: _Asked, standing: Sequence[Incident]) -> list[Incident]:
+    """What judging has to say about incidents, given those that are open."""
+    case = known.case
+    dark = blind(case.policy, case.looks, case.expected, case.now)
+    causes = alert.judged(last, asked.limit, case.mode, dark, asked.fault)
+    return alert.changes(case.domain, alert.JUDGED, standing, causes, case.now)

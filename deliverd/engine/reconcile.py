@@ -22,7 +22,7 @@ from deliverd.model import (
     Plan,
     Result,
 )
-from deliverd.platforms.base import Platform, PlatformError
+from deliverd.platforms.base import Platform, PlatformError, Unavailable
 from deliverd.store import actions, decisions, desired, incidents
 from deliverd.store.connection import Conn
 from deliverd.store.faults import Conflict
@@ -112,14 +112,19 @@ async def _settle_interrupted(ctx: Context, cases: list[LeverCase], now: datetim
     """Write the result of intents that a crash cut off, by what the platform shows; then look at the memory again."""
     cut_off = [(case, planning.interrupted(case.memory)) for case in cases if case.actual]
     results = [
-        Result(intent.id, planning.settled(intent, case.actual), now, case.actual, "cut off; read back afterwards")
-        for case, intent in cut_off
-        if intent is not None and case.actual is not None
+        _settled(intent, case.actual, now) for case, intent in cut_off if intent is not None and case.actual is not None
     ]
     if not results:
         return cases
     await ctx.store.write(lambda conn: [actions.append_result(conn, result) for result in results])
     return await look(ctx, cases[0].domain)
+
+
+def _settled(intent: Intent, actual: Actual, now: datetime) -> Result:
+    """The result of an intent that was cut off. One that did not take effect ended when it began: no need to wait."""
+    outcome = planning.settled(intent, actual)
+    at = now if outcome is Outcome.CONFIRMED else intent.at
+    return Result(intent.id, outcome, at, actual, "cut off; read back afterwards")
 
 
 async def _act(ctx: Context, action: Action, cases: Sequence[LeverCase]) -> Result | None:
@@ -151,7 +156,8 @@ async def _carry_out(platform: Platform, intent: Intent) -> tuple[Outcome, Actua
     if reading.limit == action.limit:
         return Outcome.CONFIRMED, reading, ""
     if fault is not None:
-        return Outcome.FAILED, reading, str(fault)
+        # A call that broke off may still take effect after this reading: only a plain no is final.
+        return (Outcome.UNCONFIRMED if isinstance(fault, Unavailable) else Outcome.FAILED), reading, str(fault)
     return Outcome.UNCONFIRMED, reading, f"it said yes, and is {reading.limit} instead of {action.limit}"
 
 

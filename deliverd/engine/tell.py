@@ -13,6 +13,9 @@ from deliverd.render import LeverState
 from deliverd.store import actions, decisions, desired, incidents, notices
 from deliverd.store.connection import Conn
 
+AT_ONCE = 4
+"""How many notices leave at once: a burst of them must not slow down the acts they tell of."""
+
 TELL_LATE = timedelta(days=7)
 """For how long the end of an incident is still worth telling."""
 
@@ -30,26 +33,29 @@ async def tell(ctx: Context, now: datetime) -> int:
     """Send every notice that is due; returns how many a channel took. One at a time in this process."""
     async with ctx.lock("tell"):
         due, known = await ctx.store.read(lambda conn: _due(conn, ctx, now))
-        sent = await asyncio.gather(*(_tell_one(ctx, row, known[row.incident.id]) for row in due))
+        room = asyncio.Semaphore(AT_ONCE)
+        sent = await asyncio.gather(*(_tell_one(ctx, row, known[row.incident.id], room) for row in due))
         return sum(sent)
 
 
 def _due(conn: Conn, ctx: Context, now: datetime) -> tuple[list[Due], dict[int, _Told]]:
     pending = [row for row in incidents.untold(conn, now - TELL_LATE) if row.domain in ctx.settings.domains]
     told = notices.of_incidents(conn, [row.id for row in pending])
-    known = {row.id: _told(conn, ctx, row) for row in pending}
+    alerts = ctx.settings.alerts
+    repeat = timedelta(hours=alerts.repeat_hours)
+    wait = timedelta(seconds=alerts.wait_for_result_seconds)
+    # Most open incidents were told already: only the others are worth finding the words for.
+    near = [row.incident for row in alert.due(pending, told, {}, repeat, wait, now)]
+    known = {row.id: _told(conn, ctx, row) for row in near}
     refused = {row.domain for row in pending if row.cause == alert.UNCONFIRMED and row.closed_at is None}
     # After a crash the wait begins again: the act that was cut off is being taken up just now. And while a page says
     # that the platform does not obey, a second one about the same act would say nothing new.
     undecided = {
         row.id: now if row.domain in refused and row.cause == alert.STANDING else max(row.changed_at, ctx.started)
-        for row in pending
+        for row in near
         if not _settled(known[row.id])
     }
-    alerts = ctx.settings.alerts
-    repeat = timedelta(hours=alerts.repeat_hours)
-    wait = timedelta(seconds=alerts.wait_for_result_seconds)
-    return alert.due(pending, told, undecided, repeat, wait, now), known
+    return alert.due(near, told, undecided, repeat, wait, now), known
 
 
 def _settled(told: _Told) -> bool:
@@ -78,7 +84,12 @@ def lever_state(wish: Desired, memory: LeverMemory | None) -> LeverState:
     return LeverState(wish.lever, intent.action.limit, result.outcome, intent.attempt, result.at, result.detail)
 
 
-async def _tell_one(ctx: Context, due: Due, told: _Told) -> bool:
+async def _tell_one(ctx: Context, due: Due, told: _Told, room: asyncio.Semaphore) -> bool:
+    async with room:
+        return await _tell_it(ctx, due, told)
+
+
+async def _tell_it(ctx: Context, due: Due, told: _Told) -> bool:
     notice = due.claimed or await _claim(ctx, due, told)
     if notice is None:
         return False

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select, tuple_
 
 from deliverd.model import Action, Actual, Intent, Lever, LeverMemory, Outcome, Result
 from deliverd.store import rows, schema
-from deliverd.store.desired import levers_of
+from deliverd.store.desired import levers_of_domains
 from deliverd.store.faults import Conflict
 from deliverd.store.text import bounded, clean
 
@@ -85,16 +86,21 @@ def of_desired(conn: Connection, desired_ids: Iterable[int]) -> tuple[tuple[Inte
 def _newest(
     conn: Connection, account: str, domains: Collection[str] | None, *, confirmed: bool
 ) -> dict[Lever, tuple[Intent, Result | None]]:
+    given = {"account": account} if domains is None else {"account": account, "domains": list(domains)}
+    rows = conn.execute(_newest_of(domains is not None, confirmed), given).mappings()
+    return {intent.action.lever: (intent, result) for intent, result in map(_pair, rows)}
+
+
+@cache
+def _newest_of(domains: bool, confirmed: bool) -> Select[Any]:
     intents, results = schema.intents, schema.results
-    newest = select(func.max(intents.c.id)).where(intents.c.account == account)
-    if domains is not None:
-        newest = newest.where(tuple_(intents.c.lever_kind, intents.c.lever_id).in_(levers_of(account, domains)))
+    newest = select(func.max(intents.c.id)).where(intents.c.account == bindparam("account"))
+    if domains:
+        newest = newest.where(tuple_(intents.c.lever_kind, intents.c.lever_id).in_(levers_of_domains()))
     if confirmed:
         newest = newest.join(results, results.c.intent_id == intents.c.id)
         newest = newest.where(results.c.outcome == Outcome.CONFIRMED.value)
-    question = _both().where(intents.c.id.in_(newest.group_by(intents.c.lever_kind, intents.c.lever_id)))
-    pairs = (_pair(row) for row in conn.execute(question).mappings())
-    return {intent.action.lever: (intent, result) for intent, result in pairs}
+    return _both().where(intents.c.id.in_(newest.group_by(intents.c.lever_kind, intents.c.lever_id)))
 
 
 def _both() -> Select[Any]:

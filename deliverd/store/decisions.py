@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, tuple_
 
 from deliverd.model import Decision, Mode, Standing
 from deliverd.store import schema
@@ -11,6 +11,14 @@ from deliverd.store.rows import claim, insert, limit_columns, limit_of
 from deliverd.store.text import clean
 
 _PLAIN = ("domain", "seq", "at", "since", "rule", "author", "epoch", "normal_per_day", "step", "order_id")
+
+_GET = select(schema.decisions).where(schema.decisions.c.id == bindparam("id"))
+_HISTORY = (
+    select(schema.decisions)
+    .where(schema.decisions.c.domain == bindparam("domain"))
+    .order_by(schema.decisions.c.seq.desc())
+    .limit(bindparam("most"))
+)
 
 
 def append(conn: Connection, decision: Decision) -> Decision:
@@ -47,14 +55,13 @@ def latest_all(conn: Connection) -> dict[str, Decision]:
 
 def history(conn: Connection, domain: str, limit: int) -> tuple[Decision, ...]:
     """The domain's last `limit` decisions, newest first."""
-    table = schema.decisions
-    question = select(table).where(table.c.domain == domain).order_by(table.c.seq.desc()).limit(limit)
-    return tuple(_decision(row) for row in conn.execute(question).mappings())
+    rows = conn.execute(_HISTORY, {"domain": domain, "most": limit}).mappings()
+    return tuple(_decision(row) for row in rows)
 
 
 def get(conn: Connection, decision_id: int) -> Decision | None:
     """The decision of this id."""
-    row = conn.execute(select(schema.decisions).where(schema.decisions.c.id == decision_id)).mappings().first()
+    row = conn.execute(_GET, {"id": decision_id}).mappings().first()
     return None if row is None else _decision(row)
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select, tuple_
 
 from deliverd.model import Desired
 from deliverd.store import rows, schema
@@ -26,21 +28,28 @@ def newest(conn: Connection, account: str, domains: Collection[str] | None = Non
 
     A lever that moved to another domain is the newer one's alone.
     """
-    table = schema.desired
-    holding = select(func.max(table.c.id)).where(table.c.account == account)
-    if domains is not None:
-        holding = holding.where(tuple_(table.c.lever_kind, table.c.lever_id).in_(levers_of(account, domains)))
-    question = select(table).where(table.c.id.in_(holding.group_by(table.c.lever_kind, table.c.lever_id)))
-    if domains is not None:
-        question = question.where(table.c.domain.in_(domains))
-    found = conn.execute(question.order_by(table.c.lever_kind, table.c.lever_id)).mappings()
+    given = {"account": account} if domains is None else {"account": account, "domains": list(domains)}
+    found = conn.execute(_newest(domains is not None), given).mappings()
     return tuple(_desired(row) for row in found)
 
 
-def levers_of(account: str, domains: Collection[str]) -> Select[tuple[str, str]]:
-    """The question for the levers that were ever asked for one of these domains: kind and id."""
+@cache
+def _newest(of_domains: bool) -> Select[Any]:
     table = schema.desired
-    return select(table.c.lever_kind, table.c.lever_id).where(table.c.domain.in_(domains), table.c.account == account)
+    holding = select(func.max(table.c.id)).where(table.c.account == bindparam("account"))
+    if of_domains:
+        holding = holding.where(tuple_(table.c.lever_kind, table.c.lever_id).in_(levers_of_domains()))
+    question = select(table).where(table.c.id.in_(holding.group_by(table.c.lever_kind, table.c.lever_id)))
+    if of_domains:
+        question = question.where(table.c.domain.in_(bindparam("domains", expanding=True)))
+    return question.order_by(table.c.lever_kind, table.c.lever_id)
+
+
+def levers_of_domains() -> Select[Any]:
+    """The levers of `:account` that were ever asked for one of `:domains`: kind and id, to be used in a question."""
+    table = schema.desired
+    mine = table.c.domain.in_(bindparam("domains", expanding=True)), table.c.account == bindparam("account")
+    return select(table.c.lever_kind, table.c.lever_id).where(*mine)
 
 
 def of_decisions(conn: Connection, decision_ids: Iterable[int]) -> tuple[Desired, ...]:

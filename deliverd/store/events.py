@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, func, select, true
 
 from deliverd.model import Counts
 from deliverd.store import schema
@@ -90,24 +91,24 @@ def ingest_group(conn: Connection, batches: Sequence[Batch]) -> list[Ingested]:
 
 def counts(conn: Connection, domain: str, since: datetime | None, until: datetime | None = None) -> Counts:
     """The counts of a domain's cohorts from `since` (None: all) to before `until` (None: all)."""
-    table = schema.counts
-    question = select(*_sums()).where(table.c.domain == domain, *_between(since, until))
-    return Counts(*(int(number or 0) for number in conn.execute(question).one()))
+    question = _counting(since is not None, until is not None)
+    row = conn.execute(question, {"domain": domain, "since": since, "until": until}).one()
+    return Counts(*(int(number or 0) for number in row))
 
 
 def counts_all(conn: Connection, since: datetime | None) -> dict[str, Counts]:
     """The counts of every domain with cohorts from `since` on."""
     table = schema.counts
-    question = select(table.c.domain, *_sums()).where(*_between(since, None)).group_by(table.c.domain)
+    question = select(table.c.domain, *_sums()).group_by(table.c.domain)
+    if since is not None:
+        question = question.where(table.c.cohort >= since)
     return {domain: Counts(*map(int, numbers)) for domain, *numbers in conn.execute(question)}
 
 
 def sends_by_day(conn: Connection, domain: str, since: datetime) -> dict[date, int]:
     """Messages sent by UTC day, oldest first; days without any are left out."""
-    table = schema.counts
-    question = select(table.c.cohort, func.sum(table.c.sent)).where(table.c.domain == domain, table.c.cohort >= since)
     days: dict[date, int] = {}
-    for cohort, sent in conn.execute(question.group_by(table.c.cohort).order_by(table.c.cohort)):
+    for cohort, sent in conn.execute(_sending(), {"domain": domain, "since": since}):
         if sent:
             days[cohort.date()] = days.get(cohort.date(), 0) + int(sent)
     return days
@@ -204,9 +205,19 @@ def _sums() -> list[ColumnElement[Any]]:
     return [func.sum(schema.counts.c[name]) for name in _FATES]
 
 
-def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    cohort = schema.counts.c.cohort
-    return [*([] if since is None else [cohort >= since]), *([] if until is None else [cohort < until])]
+@cache
+def _counting(since: bool, until: bool) -> Select[Any]:
+    table = schema.counts
+    question = select(*_sums()).where(table.c.domain == bindparam("domain"))
+    question = question.where(table.c.cohort >= bindparam("since")) if since else question
+    return question.where(table.c.cohort < bindparam("until")) if until else question
+
+
+@cache
+def _sending() -> Select[Any]:
+    table = schema.counts
+    question = select(table.c.cohort, func.sum(table.c.sent)).group_by(table.c.cohort).order_by(table.c.cohort)
+    return question.where(table.c.domain == bindparam("domain"), table.c.cohort >= bindparam("since"))
 
 
 def _insert_statement(dialect: str) -> Any:

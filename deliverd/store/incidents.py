@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, select, update
 
 from deliverd.model import Incident, Severity
 from deliverd.store import rows, schema
@@ -37,12 +39,16 @@ def append(
 
 def open_incidents(conn: Connection, domain: str | None = None) -> tuple[Incident, ...]:
     """The newest version of each open incident (of one domain, when given), oldest first."""
+    rows = conn.execute(_open_ones(domain is not None), {"domain": domain}).mappings()
+    return tuple(_incident(row) for row in rows)
+
+
+@cache
+def _open_ones(of_domain: bool) -> Select[Any]:
     table, claims = schema.incidents, schema.open_incidents
     same = (claims.c.incident_id == table.c.incident_id) & (claims.c.version == table.c.version)
     question = select(table).join(claims, same).order_by(table.c.incident_id)
-    if domain is not None:
-        question = question.where(claims.c.domain == domain)
-    return tuple(_incident(row) for row in conn.execute(question).mappings())
+    return question.where(claims.c.domain == bindparam("domain")) if of_domain else question
 
 
 def untold(conn: Connection, since: datetime) -> tuple[Incident, ...]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select
 
 from deliverd.model import Look
 from deliverd.store import schema
@@ -45,13 +46,18 @@ def append(conn: Connection, observed: Sequence[tuple[Observation, bool]]) -> li
 
 def looks(conn: Connection, domain: str) -> tuple[tuple[int, Look], ...]:
     """The look of every (source, part) at a domain, with the id of its newest observation; by source and part."""
+    rows = conn.execute(_looking(), {"domain": domain}).mappings()
+    return tuple((int(row["latest_id"]), _look(row)) for row in rows)
+
+
+@cache
+def _looking() -> Select[Any]:
     table = schema.looks
     latest, seen = schema.observations.alias("latest"), schema.observations.alias("seen")
     joined = table.join(latest, latest.c.id == table.c.latest_id).outerjoin(seen, seen.c.id == table.c.seen_id)
     columns = [*_labelled(latest), *_labelled(seen), table.c.failing_since, table.c.failures]
-    question = select(*columns).select_from(joined).where(table.c.target == domain)
-    rows = conn.execute(question.order_by(table.c.source, table.c.part)).mappings()
-    return tuple((int(row["latest_id"]), _look(row)) for row in rows)
+    question = select(*columns).select_from(joined).where(table.c.target == bindparam("domain"))
+    return question.order_by(table.c.source, table.c.part)
 
 
 def by_ids(conn: Connection, ids: Iterable[int]) -> dict[int, Observation]:

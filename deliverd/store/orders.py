@@ -1,8 +1,10 @@
 """A person's orders."""
 
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select
 
 from deliverd.model import Order, OrderKind
 from deliverd.store import rows, schema
@@ -31,14 +33,18 @@ def append(
 
 def newest(conn: Connection, domain: str, limit: int = 50) -> tuple[Order, ...]:
     """The last `limit` orders about a domain, and in any case the last of each kind; newest first."""
+    rows = conn.execute(_newest(), {"domain": domain, "most": limit}).mappings()
+    return tuple(_order(row) for row in rows)
+
+
+@cache
+def _newest() -> Select[Any]:
     table = schema.orders
-    of_domain = table.c.domain == domain
-    last = select(table.c.id).where(of_domain).order_by(table.c.id.desc()).limit(limit).subquery()
+    of_domain = table.c.domain == bindparam("domain")
+    last = select(table.c.id).where(of_domain).order_by(table.c.id.desc()).limit(bindparam("most")).subquery()
     of_kinds = select(func.max(table.c.id)).where(of_domain).group_by(table.c.kind)
     either = table.c.id.in_(select(last.c.id)) | table.c.id.in_(of_kinds)
-    return tuple(
-        _order(row) for row in conn.execute(select(table).where(either).order_by(table.c.id.desc())).mappings()
-    )
+    return select(table).where(either).order_by(table.c.id.desc())
 
 
 def newest_id(conn: Connection) -> int:

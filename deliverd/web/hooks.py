@@ -1,6 +1,8 @@
 """The door for mail events: POST /hooks/ACCOUNT. 200 only after the commit; 503 when that cannot be had."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -8,10 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from deliverd.engine.context import Context
 from deliverd.engine.ingest import Receipt, UnknownAccount, ingest
+from deliverd.settings import Web
 from deliverd.store.faults import StoreError
 from deliverd.web import metrics
 from probes.http import HttpFault
-from probes.observation import ForgedRequest, MalformedRequest
+from probes.observation import ForgedRequest, MalformedRequest, Reject
 
 log = structlog.get_logger("deliverd.web")
 
@@ -19,8 +22,16 @@ RETRY_AFTER = "5"
 """Seconds after which a sender that was told 503 should come back."""
 
 
+LOGGED = 10
+"""Of so many events rejected in one request the log says each."""
+
+
 class TooLarge(ValueError):  # noqa: N818
     """A body over `web.max_body_bytes`. Not to be retried."""
+
+
+class TooSlow(ValueError):  # noqa: N818
+    """A body that did not arrive whole within `web.request_seconds`. May be retried."""
 
 
 class Hooks:
@@ -33,12 +44,14 @@ class Hooks:
     async def receive(self, request: Request) -> Response:
         account: str = request.path_params["account"]
         try:
-            body = await _body(request, self._ctx.settings.web.max_body_bytes)
+            body = await _timely(request, self._ctx.settings.web)
             receipt = await ingest(self._ctx, account, request.headers, body, self._ctx.clock())
         except ClientDisconnect:
             return _refuse(account, 400, "disconnected", "the request ended before its body did", self._ctx)
         except TooLarge as fault:
             return _refuse(account, 413, "too-large", str(fault), self._ctx)
+        except TooSlow as fault:
+            return _refuse(account, 408, "too-slow", str(fault), self._ctx)
         except UnknownAccount as fault:
             return _refuse(account, 404, "unknown-account", str(fault), self._ctx)
         except ForgedRequest as fault:
@@ -56,9 +69,7 @@ class Hooks:
         metrics.ACCEPTED.labels(account).inc(receipt.accepted)
         if receipt.duplicates:
             metrics.DUPLICATES.labels(account).inc(receipt.duplicates)
-        for reject in receipt.rejected:
-            metrics.REJECTED.labels(account, reject.code).inc()
-            log.warning("event rejected", account=account, code=reject.code, index=reject.index, why=reject.reason)
+        _tell_rejected(account, receipt.rejected)
         if receipt.adverse:
             self._adverse(receipt.adverse)
         nothing_good = receipt.rejected and not (receipt.accepted or receipt.duplicates)
@@ -70,6 +81,15 @@ class Hooks:
             ],
         }
         return JSONResponse(answer, status_code=422 if nothing_good else 200)
+
+
+async def _timely(request: Request, web: Web) -> bytes:
+    """The whole body, within the time and the size that it may have. Raises TooSlow, TooLarge, ClientDisconnect."""
+    try:
+        async with asyncio.timeout(web.request_seconds):
+            return await _body(request, web.max_body_bytes)
+    except TimeoutError:
+        raise TooSlow(f"the body did not arrive whole within {web.request_seconds:g} s (web.request_seconds)") from None
 
 
 async def _body(request: Request, limit: int) -> bytes:
@@ -86,9 +106,21 @@ async def _body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
+def _tell_rejected(account: str, rejected: Sequence[Reject]) -> None:
+    """Count every one, and log the first few: one request may hold thousands, and its answer names them all."""
+    for reject in rejected:
+        metrics.REJECTED.labels(account, reject.code).inc()
+    for reject in rejected[:LOGGED]:
+        log.warning("event rejected", account=account, code=reject.code, index=reject.index, why=reject.reason)
+    if more := rejected[LOGGED:]:
+        log.warning("more events rejected", account=account, codes=dict(Counter(reject.code for reject in more)))
+
+
 def _refuse(account: str, status: int, code: str, reason: str, ctx: Context) -> Response:
     known = account if account in ctx.settings.platforms else "unknown"
     metrics.REFUSED.labels(known, code).inc()
     log.warning("request refused", account=account[:64], status=status, code=code, why=reason)
     headers = {"retry-after": RETRY_AFTER} if status == 503 else {}
+    if status == 408:
+        headers["connection"] = "close"  # the rest of the body would be taken for the next request
     return JSONResponse({"error": code, "reason": reason}, status_code=status, headers=headers)

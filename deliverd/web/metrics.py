@@ -17,6 +17,9 @@ REJECTED = Counter(
 REFUSED = Counter(
     "deliverd_requests_refused", "Webhook requests refused whole, by why.", ["account", "code"], registry=REGISTRY
 )
+UNSEEN = Counter(
+    "deliverd_looks_unseen", "Looks that could not see, by source and why.", ["source", "why"], registry=REGISTRY
+)
 FAULTS = Counter("deliverd_work_faults", "Pieces of work that failed, by kind.", ["kind"], registry=REGISTRY)
 ACTIONS = Counter("deliverd_actions", "Moves of a lever, by how they ended.", ["outcome"], registry=REGISTRY)
 NOTICES = Counter("deliverd_notices_sent", "Notices that a channel took.", registry=REGISTRY)

@@ -60,7 +60,7 @@ def authentication_rule(**over: Any) -> AuthenticationRule:
 
 def policy(**over: Any) -> Policy:
     """The shipped thresholds, written out here: a change in the shipped file must not quietly change these tests."""
-    shipped = {
+    shipped: dict[str, Any] = {
         "window_days": 7,
         "watch": guard("0.05", 1),
         "throttle": guard("0.08", 3),
@@ -115,12 +115,12 @@ def gone_dark(look: Look, now: datetime = NOW) -> Look:
 
 def decision(standing: Standing, **over: Any) -> Decision:
     """A decision of the policy, enforced, three days old."""
-    limits = {
+    limits: dict[Standing, Limit] = {
         Standing.THROTTLED: throttled(500),
         Standing.PAUSED: PAUSED,
         Standing.RECOVERING: throttled(100),
     }
-    values = {
+    values: dict[str, Any] = {
         "domain": DOMAIN,
         "seq": 7,
         "at": NOW - 3 * DAY,
@@ -140,13 +140,14 @@ def decision(standing: Standing, **over: Any) -> Decision:
 
 
 def order(kind: OrderKind, id_: int = 1, **over: Any) -> Order:
-    values = {"author": "dana", "reason": "the list is mended", "at": NOW - HOUR}
+    values: dict[str, Any] = {"author": "dana", "reason": "the list is mended", "at": NOW - HOUR}
     return Order(id_, DOMAIN, kind, **(values | over))
 
 
 def case(last: Decision | None = None, **over: Any) -> Case:
     """An enforced domain with nothing wrong, watched by nothing but its mail."""
-    return Case(**({"domain": DOMAIN, "now": NOW, "policy": DEFAULT, "mode": Mode.ENFORCE, "last": last} | over))
+    values: dict[str, Any] = {"domain": DOMAIN, "now": NOW, "policy": DEFAULT, "mode": Mode.ENFORCE, "last": last}
+    return Case(**(values | over))
 
 
 def desired(limit: Limit, id_: int = 5) -> Desired:
@@ -174,7 +175,7 @@ def tried(of: Intent, outcome: Outcome = Outcome.UNCONFIRMED, at: datetime = NOW
 
 
 def lever_case(wish: Limit | None, at: Limit | None, by: str | None = None, **over: Any) -> LeverCase:
-    values = {
+    values: dict[str, Any] = {
         "domain": DOMAIN,
         "lever": LEVER,
         "states": ALL,
@@ -187,7 +188,7 @@ def lever_case(wish: Limit | None, at: Limit | None, by: str | None = None, **ov
 
 
 def incident(cause: str = "standing", **over: Any) -> Incident:
-    values = {
+    values: dict[str, Any] = {
         "severity": Severity.PAGE,
         "opened_at": NOW - HOUR,
         "changed_at": NOW - HOUR,
@@ -198,7 +199,7 @@ def incident(cause: str = "standing", **over: Any) -> Incident:
 
 
 def notice(**over: Any) -> Notice:
-    values = {
+    values: dict[str, Any] = {
         "incident_id": 3,
         "version": 1,
         "owner": "growth",

@@ -291,7 +291,7 @@ class Teller:
                 self.notices.remove(row.claimed)
             if fate == "sent":
                 self.sent.append((made.incident_id, made.version, made.repeat))
-            outcome = {"sent": {"sent_at": self.now}, "refused": {"failed_at": self.now}}.get(fate, {})
+            outcome: dict[str, Any] = {"sent": {"sent_at": self.now}, "refused": {"failed_at": self.now}}.get(fate, {})
             self.notices.append(replace(made, **outcome))
 
 

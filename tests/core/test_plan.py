@@ -148,6 +148,13 @@ LIFTED = confirmed(intent(RUNNING, desired_id=5))
             RUNNING, PAUSED, confirmed(intent(PAUSED, original=PAUSED)), [], id="we found it paused: not ours"
         ),
         pytest.param(RUNNING, T100, OURS_BEFORE, move(T100, T100, T100), id="what stands there is not what we set"),
+        pytest.param(
+            RUNNING,
+            PAUSED,
+            tried(intent(PAUSED, desired_id=4), Outcome.FAILED),
+            move(PAUSED, PAUSED, PAUSED),
+            id="ours was refused: the pause is that of a person who stepped in, and stays",
+        ),
     ],
 )
 def test_the_move(wish: Limit, actual: Limit, memory: LeverMemory | None, expected: Any) -> None:

@@ -112,6 +112,7 @@ steps = st.one_of(
     st.tuples(st.just("refuse"), st.integers(1, 3)),
     st.tuples(st.just("run"), st.sampled_from(["", "", INTENT, CALL])),
 )
+Story = list[tuple[str, object]]
 stories = st.lists(steps, max_size=12)
 platforms = st.builds(Platform, names=st.booleans(), limit=limits)
 abilities = st.sampled_from([ALL, ON_OFF])
@@ -123,7 +124,7 @@ def in_doubt(deliverd: Deliverd) -> bool:
     return not deliverd.platform.names and any(intent.action.limit == PAUSED for intent in intents)
 
 
-def play(deliverd: Deliverd, story: list[tuple[str, object]]) -> None:
+def play(deliverd: Deliverd, story: Story) -> None:
     for verb, what in story:
         if isinstance(what, Limit) and verb == "want":
             deliverd.want(what)
@@ -138,7 +139,7 @@ def play(deliverd: Deliverd, story: list[tuple[str, object]]) -> None:
 
 @given(platforms, abilities, stories)
 def test_it_settles_and_then_there_is_nothing_to_do(
-    platform: Platform, states: frozenset[SendState], story: list
+    platform: Platform, states: frozenset[SendState], story: Story
 ) -> None:
     deliverd = Deliverd(platform, states)
     play(deliverd, story)
@@ -151,7 +152,7 @@ def test_it_settles_and_then_there_is_nothing_to_do(
 
 @given(platforms, abilities, stories)
 def test_once_settled_no_more_is_let_through_than_is_desired(
-    platform: Platform, states: frozenset[SendState], story: list
+    platform: Platform, states: frozenset[SendState], story: Story
 ) -> None:
     deliverd = Deliverd(platform, states)
     play(deliverd, story)
@@ -161,7 +162,7 @@ def test_once_settled_no_more_is_let_through_than_is_desired(
 
 
 @given(platforms, abilities, stories)
-def test_a_persons_pause_is_never_lifted(platform: Platform, states: frozenset[SendState], story: list) -> None:
+def test_a_persons_pause_is_never_lifted(platform: Platform, states: frozenset[SendState], story: Story) -> None:
     deliverd = Deliverd(platform, states)
     play(deliverd, story)
     deliverd.settle()
@@ -169,7 +170,7 @@ def test_a_persons_pause_is_never_lifted(platform: Platform, states: frozenset[S
 
 
 @given(st.builds(Platform, names=st.booleans(), limit=limits), stories)
-def test_what_deliverd_imposed_alone_is_given_back_whole(platform: Platform, story: list) -> None:
+def test_what_deliverd_imposed_alone_is_given_back_whole(platform: Platform, story: Story) -> None:
     deliverd, before = Deliverd(platform), platform.limit
     play(deliverd, [step for step in story if step[0] != "alice"])
     deliverd.want(RUNNING)
@@ -178,7 +179,7 @@ def test_what_deliverd_imposed_alone_is_given_back_whole(platform: Platform, sto
 
 
 @given(platforms, stories)
-def test_no_call_ever_lets_more_through_than_what_stood_there_before_deliverd(platform: Platform, story: list) -> None:
+def test_no_call_ever_lets_more_through_than_what_stood_there_before_deliverd(platform: Platform, story: Story) -> None:
     deliverd, before = Deliverd(platform), platform.limit
     play(deliverd, [step for step in story if step[0] != "alice"])
     assert all(not before.stricter_than(call) for call in platform.calls)
@@ -186,7 +187,7 @@ def test_no_call_ever_lets_more_through_than_what_stood_there_before_deliverd(pl
 
 @given(platforms, abilities, stories)
 def test_planning_changes_nothing_and_says_the_same_twice(
-    platform: Platform, states: frozenset[SendState], story: list
+    platform: Platform, states: frozenset[SendState], story: Story
 ) -> None:
     deliverd = Deliverd(platform, states)
     play(deliverd, story)
@@ -209,7 +210,7 @@ def test_a_crash_at_any_boundary_leaves_one_pause_by_one_call(crash: str, names:
 
 
 @given(platforms, stories, limits)
-def test_wanting_the_same_again_calls_nobody(platform: Platform, story: list, limit: Limit) -> None:
+def test_wanting_the_same_again_calls_nobody(platform: Platform, story: Story, limit: Limit) -> None:
     deliverd = Deliverd(platform)
     play(deliverd, story)
     platform.refusals = 0

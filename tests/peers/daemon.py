@@ -28,6 +28,7 @@ url = "{url}"
 
 [web]
 listen = "127.0.0.1:{port}"
+request_seconds = {request_seconds}
 
 [dns]
 nameservers = ["{nameserver}"]
@@ -35,8 +36,8 @@ timeout_seconds = 0.5
 tries = 1
 
 [schedule]
-dns_seconds = 5
-platform_seconds = 5
+dns_seconds = {look_seconds}
+platform_seconds = {look_seconds}
 judge_seconds = 1
 reconcile_seconds = 2
 sweep_seconds = 0.1
@@ -51,7 +52,7 @@ channels = [{channels}]
 kind = "webhook"
 secret = "{secret}"
 control_url = "{control}"
-timeout_seconds = 2
+timeout_seconds = {call_seconds}
 
 {domains}
 {more}
@@ -70,6 +71,10 @@ class Daemon:
     mode: str = "enforce"
     url: str = ""
     wait: float = 3.0
+    look_seconds: float = 5.0
+    call_seconds: float = 2.0
+    request_seconds: float = 20.0
+    prefix: Sequence[str] = ()
     more: str = ""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
@@ -93,6 +98,9 @@ class Daemon:
                 port=self.port,
                 nameserver=self.nameserver,
                 wait=self.wait,
+                look_seconds=self.look_seconds,
+                call_seconds=self.call_seconds,
+                request_seconds=self.request_seconds,
                 channels=", ".join(f'"{channel}"' for channel in self.channels),
                 secret=self.sender.secret,
                 control=self.sender.control_url,
@@ -104,7 +112,7 @@ class Daemon:
     def start(self, *, ready: bool = True) -> None:
         self.write()
         self._starts += 1
-        command = [sys.executable, "-m", "deliverd", "run", "--config", str(self.config)]
+        command = [*self.prefix, sys.executable, "-m", "deliverd", "run", "--config", str(self.config)]
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         if ready:

@@ -1,8 +1,9 @@
 """Name servers that misbehave on purpose: literal, on loopback, each answering by a function of the bytes it got."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from peers.nsd import free_port
@@ -94,3 +95,35 @@ async def answering(udp: Reply, tcp: Callable[[bytes], bytes | None] | None = No
         if server is not None:
             server.close()
             await server.wait_closed()
+
+
+@dataclass
+class Moody:
+    """A reply that a test changes while it is served."""
+
+    reply: Reply
+
+    def __call__(self, question: bytes) -> bytes | tuple[bytes, ...] | None:
+        return self.reply(question)
+
+
+@contextmanager
+def answering_beside(udp: Reply) -> Iterator[Fake]:
+    """As `answering`, from a thread of its own: for plain tests, and for fixtures that outlive a test's loop."""
+    serving: list[Fake] = []
+    ready, over = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with answering(udp) as fake:
+            serving.append(fake)
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield serving[0]
+    finally:
+        over.set()
+        thread.join(10)
