@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -71,6 +71,8 @@ def _pacify() -> None:
 _MARKUP: Literal["rich"] | None = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
 app = typer.Typer(cls=Program, rich_markup_mode=_MARKUP, no_args_is_help=True, pretty_exceptions_enable=False)
 config_app = typer.Typer(rich_markup_mode=_MARKUP, no_args_is_help=True)
+feedback_app = typer.Typer(rich_markup_mode=_MARKUP, no_args_is_help=True)
+auth_app = typer.Typer(rich_markup_mode=_MARKUP, no_args_is_help=True)
 
 
 @app.callback()
@@ -275,6 +277,84 @@ def validate(file: the.File = None, json: the.Json = False, config: the.Config =
 
 
 app.add_typer(config_app, name="config", help="Look after the configuration.")
+
+
+@feedback_app.callback()
+def _feedback() -> None:
+    """Without it, Typer would make a single command of the group."""
+
+
+@command(
+    feedback_app,
+    "parse",
+    "deliverd feedback parse complaint.eml",
+    "deliverd feedback parse Maildir/cur/* --trust mx.acme.com --json",
+    c0="every file is a report that can be read, whether or not it counts",
+    c1="a file is no report, is broken, or names no domain (counts before 2)",
+    c2="a file could not be opened, or a name server not asked",
+)
+def feedback_parse(
+    files: the.Reports,
+    trust: the.Trust = None,
+    nameserver: the.Nameservers = None,
+    no_dns: the.NoDns = False,
+    json: the.Json = False,
+    config: the.Config = None,
+) -> None:
+    """Explain complaints, bounces and unsubscribe mails. What each is about, who wrote it, and why it counts or not."""
+    from deliverd.commands.feedback import parse
+
+    raise typer.Exit(parse(files, trust or [], nameserver or [], no_dns, json, config))
+
+
+app.add_typer(feedback_app, name="feedback", help="Look into complaints and bounces.")
+
+
+@auth_app.callback()
+def _auth() -> None:
+    """Without it, Typer would make a single command of the group."""
+
+
+@command(
+    auth_app,
+    "google",
+    "deliverd auth google google-token.json --client client_secret.json",
+    "deliverd auth google google-token.json --check --domain acme.com",
+    c0="the key is written; with --check: it may see every domain",
+    c1="",
+    c2="nobody agreed, or Google could not be asked; with --check: it may not see every domain",
+)
+def auth_google(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="The file of the key.")] = Path("google-token.json"),
+    client: Annotated[
+        Path | None, typer.Option("--client", metavar="FILE", help="The OAuth client from the Google Cloud console.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Get no key; say what the one in KEY can see.")] = False,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option("--domain", "-d", metavar="NAME", help="What to look at with --check; else what is configured."),
+    ] = None,
+    list_domains: Annotated[
+        bool, typer.Option("--list-domains", help="A key that may list domains, and, so Google has it, change them.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where the browser comes back to; 0: any free one.")
+    ] = 0,
+    wait: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=1, max=3600, help="How long.")] = 300,
+    api_root: Annotated[str | None, typer.Option("--api-root", hidden=True)] = None,
+    config: the.Config = None,
+) -> None:
+    """Get the key to Google Postmaster Tools. A person agrees in a browser; docs/google-postmaster.md has the steps."""
+    from deliverd.commands import auth_google
+
+    if check:
+        raise typer.Exit(auth_google.check_key(key, domain or [], config, api_root))
+    if client is None:
+        raise typer.BadParameter("without --check, the OAuth client is needed: --client FILE")
+    raise typer.Exit(auth_google.get_key(key, client, list_domains, port, wait))
+
+
+app.add_typer(auth_app, name="auth", help="Get the keys to what mailbox providers tell.")
 
 
 def main() -> None:

@@ -76,7 +76,7 @@ class _Daemon:
             clock=clock.now,
             started=clock.now(),
         )
-        self._name = f"{socket.gethostname()}/{os.getpid()}"
+        self._name = f"{_host()}{os.getpid()}"
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._work = Work(self._ctx, self._spawn)
@@ -107,11 +107,15 @@ class _Daemon:
     async def _prepare(self) -> None:
         """Everything is due at the start: whatever a crash left half done is noticed by the first round."""
         self._order = await self._ctx.store.read(orders.newest_id)
-        if self._alone:
-            await self._ctx.store.write(due.release)
+        await self._ctx.store.write(self._release)
         await self._schedule(self._ctx.clock())
         await self._beat()
         await self._sweep()
+
+    def _release(self, conn: Conn) -> None:
+        """Take what dead processes had in hand. Where several may live, the dead are known on this host only."""
+        owners = due.owners(conn)
+        due.release(conn, owners if self._alone else {owner for owner in owners if _is_dead(owner)})
 
     async def _schedule(self, now: datetime) -> None:
         targets = self._work.targets()
@@ -230,6 +234,27 @@ class _Daemon:
         for platform in old.values():
             await platform.aclose()
         log.info("configuration taken up", changes=list(settings.changes(before, fresh)))
+
+
+def _host() -> str:
+    """How the names of processes on this host begin; a process id follows."""
+    return f"{socket.gethostname()}/"
+
+
+def _is_dead(owner: str) -> bool:
+    """Whether a process of this host is known to be gone. One with our own id was before us: containers count anew."""
+    number = owner.removeprefix(_host())
+    if number == owner or not number.isdecimal():
+        return False
+    if int(number) == os.getpid():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it lives, as somebody else
+        return False
+    return False
 
 
 def _listen(host: str, port: int) -> socket.socket:

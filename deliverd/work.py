@@ -141,7 +141,7 @@ class Work:
         """Act on one domain and say what was done; returns when it has to be tried again, if so."""
         async with self._acting[self._ctx.domain(domain).platform]:
             done = await reconcile(self._ctx, domain, now)
-        for result in done.results:
+        for _, result in done.acts:
             metrics.ACTIONS.labels(result.outcome).inc()
             log.info("acted", domain=domain, outcome=result.outcome, detail=result.detail or None)
         for finding in done.plan.findings:

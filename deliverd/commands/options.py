@@ -108,3 +108,14 @@ Mode = Annotated[
     str, typer.Option("--mode", metavar="MODE", help="observe, propose or enforce, instead of the file's.")
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same number makes the same drill.")]
+
+Reports = Annotated[list[Path], typer.Argument(metavar="FILE", help="Mails, or DMARC and TLS reports, as files.")]
+Trust = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust",
+        metavar="AUTHSERV_ID",
+        help="Believe the topmost Authentication-Results field of this server of yours, repeatable.",
+    ),
+]
+NoDns = Annotated[bool, typer.Option("--no-dns", help="Do not look up DKIM keys: then no signature can be checked.")]

@@ -64,7 +64,7 @@ async def _plan(settings: Settings, store: Store, names: Sequence[str], now: dat
 
 async def _plan_one(ctx: Context, view: View, places: asyncio.Semaphore, now: datetime) -> Planned:
     async with places:
-        cases = await look(ctx, view.domain)
+        cases = (await look(ctx, view.domain)).cases
     return Planned(view.domain, planning.plan(ctx.domain(view.domain).platform, cases, now), view)
 
 

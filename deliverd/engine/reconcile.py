@@ -15,6 +15,7 @@ from deliverd.model import (
     Decision,
     Desired,
     FindingKind,
+    Incident,
     Intent,
     Lever,
     LeverMemory,
@@ -38,8 +39,16 @@ class Reconciled:
     """What was planned for a domain, what came of it, and when something has to be tried `again` (None: all hold)."""
 
     plan: Plan
-    results: tuple[Result, ...]
+    acts: tuple[tuple[Intent, Result], ...]
     again: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a domain's levers are like before anything is done: each one's case, and the incidents that are open."""
+
+    cases: tuple[LeverCase, ...]
+    incidents: tuple[Incident, ...]
 
 
 async def reconcile(ctx: Context, domain: str, now: datetime) -> Reconciled:
@@ -49,43 +58,56 @@ async def reconcile(ctx: Context, domain: str, now: datetime) -> Reconciled:
     fault of the platform; that is a result.
     """
     async with ctx.lock(f"act/{domain}"):
-        cases = await _settle_interrupted(ctx, await look(ctx, domain), now)
-        planned = planning.plan(ctx.domain(domain).platform, cases, now)
-        results = [await _act(ctx, action, cases) for action in planned.actions]
-        again = await _remember(ctx, domain, planned)
-        return Reconciled(planned, tuple(row for row in results if row), again)
+        scene = await _settle_interrupted(ctx, domain, await look(ctx, domain), now)
+        planned = planning.plan(ctx.domain(domain).platform, scene.cases, now)
+        done = [pair for action in planned.actions if (pair := await _act(ctx, action, scene.cases))]
+        loose = _all_loose(scene, done, planned, ctx.clock())
+        await _remember(ctx, domain, scene, planned, loose, done)
+        return Reconciled(planned, tuple(done), min((row.again for row in loose), default=None))
 
 
-async def look(ctx: Context, domain: str) -> list[LeverCase]:
+async def look(ctx: Context, domain: str) -> Scene:
     """Everything that planning a domain needs: what is desired, remembered, and shown by the platform right now."""
     account = ctx.domain(domain).platform
     platform = ctx.platforms[account]
-    wishes, memories, reasons = await ctx.store.read(lambda conn: _wishes(conn, account, domain))
-    levers = list(wishes) or await _idle_levers(ctx, platform, domain)
+    known = await ctx.store.read(lambda conn: _known(conn, account, domain))
+    levers = list(known.wishes) or await _idle_levers(ctx, platform, domain)
     readings = await asyncio.gather(*(_read(platform, lever) for lever in levers))
-    return [
+    cases = [
         LeverCase(
             domain=domain,
             lever=lever,
             states=platform.capabilities.states,
-            memory=memories.get(lever, LeverMemory()),
-            desired=wishes.get(lever),
+            memory=known.memories.get(lever, LeverMemory()),
+            desired=known.wishes.get(lever),
             actual=reading if isinstance(reading, Actual) else None,
             fault="" if isinstance(reading, Actual) else str(reading),
-            reason=reasons.get(lever, ""),
+            reason=known.reasons.get(lever, ""),
         )
         for lever, reading in zip(levers, readings, strict=True)
     ]
+    return Scene(tuple(cases), known.incidents)
 
 
-def _wishes(
-    conn: Conn, account: str, domain: str
-) -> tuple[dict[Lever, Desired], dict[Lever, LeverMemory], dict[Lever, str]]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the store says of a domain's levers."""
+
+    wishes: Mapping[Lever, Desired]
+    memories: Mapping[Lever, LeverMemory]
+    reasons: Mapping[Lever, str]
+    incidents: tuple[Incident, ...]
+
+
+def _known(conn: Conn, account: str, domain: str) -> _Known:
     wishes = {row.lever: row for row in desired.newest(conn, account, [domain])}
-    memories = dict(actions.memories(conn, account, [domain]))
     causes = {row.decision_id: decisions.get(conn, row.decision_id) for row in wishes.values()}
-    reasons = {lever: _reason(causes[row.decision_id]) for lever, row in wishes.items()}
-    return wishes, memories, reasons
+    return _Known(
+        wishes=wishes,
+        memories=actions.memories(conn, account, [domain]),
+        reasons={lever: _reason(causes[row.decision_id]) for lever, row in wishes.items()},
+        incidents=incidents.open_incidents(conn, domain),
+    )
 
 
 def _reason(decision: Decision | None) -> str:
@@ -108,16 +130,14 @@ async def _read(platform: Platform, lever: Lever) -> Reading:
         return fault
 
 
-async def _settle_interrupted(ctx: Context, cases: list[LeverCase], now: datetime) -> list[LeverCase]:
+async def _settle_interrupted(ctx: Context, domain: str, scene: Scene, now: datetime) -> Scene:
     """Write the result of intents that a crash cut off, by what the platform shows; then look at the memory again."""
-    cut_off = [(case, planning.interrupted(case.memory)) for case in cases if case.actual]
-    results = [
-        _settled(intent, case.actual, now) for case, intent in cut_off if intent is not None and case.actual is not None
-    ]
+    cut_off = [(planning.interrupted(case.memory), case.actual) for case in scene.cases]
+    results = [_settled(intent, actual, now) for intent, actual in cut_off if intent and actual]
     if not results:
-        return cases
+        return scene
     await ctx.store.write(lambda conn: [actions.append_result(conn, result) for result in results])
-    return await look(ctx, cases[0].domain)
+    return await look(ctx, domain)
 
 
 def _settled(intent: Intent, actual: Actual, now: datetime) -> Result:
@@ -127,7 +147,7 @@ def _settled(intent: Intent, actual: Actual, now: datetime) -> Result:
     return Result(intent.id, outcome, at, actual, "cut off; read back afterwards")
 
 
-async def _act(ctx: Context, action: Action, cases: Sequence[LeverCase]) -> Result | None:
+async def _act(ctx: Context, action: Action, cases: Sequence[LeverCase]) -> tuple[Intent, Result] | None:
     """Intent, call, read back, result. None when another process claimed the move first."""
     case = next(case for case in cases if case.lever == action.lever)
     attempt = planning.next_attempt(case)
@@ -137,7 +157,7 @@ async def _act(ctx: Context, action: Action, cases: Sequence[LeverCase]) -> Resu
         return None
     outcome, actual, detail = await _carry_out(ctx.platforms[action.lever.account], intent)
     result = Result(intent.id, outcome, ctx.clock(), actual, detail)
-    return await ctx.store.write(lambda conn: actions.append_result(conn, result))
+    return intent, await ctx.store.write(lambda conn: actions.append_result(conn, result))
 
 
 async def _carry_out(platform: Platform, intent: Intent) -> tuple[Outcome, Actual | None, str]:
@@ -161,29 +181,6 @@ async def _carry_out(platform: Platform, intent: Intent) -> tuple[Outcome, Actua
     return Outcome.UNCONFIRMED, reading, f"it said yes, and is {reading.limit} instead of {action.limit}"
 
 
-async def _remember(ctx: Context, domain: str, planned: Plan) -> datetime | None:
-    """Open and close the incidents that reconciling owns; returns when a lever that is loose is due again."""
-    account = ctx.domain(domain).platform
-
-    def sync(conn: Conn) -> datetime | None:
-        wishes = desired.newest(conn, account, [domain])
-        memories = actions.memories(conn, account, [domain])
-        unreadable = {row.lever: row.text for row in planned.findings if row.kind is FindingKind.UNREADABLE}
-        loose = [row for wish in wishes if (row := _loose(wish, memories.get(wish.lever), unreadable, ctx.clock()))]
-        causes = alert.reconciled(planned.findings, {str(row.lever): row.why for row in loose})
-        standing = incidents.open_incidents(conn, domain)
-        for incident in alert.changes(domain, alert.RECONCILED, standing, causes, ctx.clock()):
-            incidents.append(conn, incident, result_id=_newest_result(memories))
-        return min((row.again for row in loose), default=None)
-
-    return await ctx.store.write(sync)
-
-
-def _newest_result(memories: Mapping[Lever, LeverMemory]) -> int | None:
-    results = [memory.latest[1] for memory in memories.values() if memory.latest]
-    return max((result.id for result in results if result), default=None)
-
-
 @dataclass(frozen=True, slots=True)
 class _Loose:
     """A lever that is not where it should be: why, in the platform's own words, and when it is tried again."""
@@ -193,8 +190,22 @@ class _Loose:
     again: datetime
 
 
-def _loose(wish: Desired, memory: LeverMemory | None, unreadable: Mapping[Lever, str], now: datetime) -> _Loose | None:
-    intent, result = (memory.latest if memory else None) or (None, None)
+def _all_loose(scene: Scene, done: Sequence[tuple[Intent, Result]], planned: Plan, now: datetime) -> list[_Loose]:
+    """Every lever that is not where it should be, now that all was done that could be."""
+    newest = {intent.action.lever: (intent, result) for intent, result in done}
+    unreadable = {row.lever: row.text for row in planned.findings if row.kind is FindingKind.UNREADABLE}
+    found = (
+        _loose(case.desired, newest.get(case.lever) or case.memory.latest, unreadable, now)
+        for case in scene.cases
+        if case.desired
+    )
+    return [row for row in found if row]
+
+
+def _loose(
+    wish: Desired, latest: tuple[Intent, Result | None] | None, unreadable: Mapping[Lever, str], now: datetime
+) -> _Loose | None:
+    intent, result = latest or (None, None)
     current = intent is not None and intent.action.desired_id == wish.id
     if intent is not None and current and result is not None and result.outcome is not Outcome.CONFIRMED:
         why = f"{wish.limit} {result.outcome}, attempt {intent.attempt}: {result.detail}"
@@ -202,3 +213,25 @@ def _loose(wish: Desired, memory: LeverMemory | None, unreadable: Mapping[Lever,
     if wish.lever in unreadable and not (current and result is not None):
         return _Loose(wish.lever, f"{wish.limit} not done: {unreadable[wish.lever]}", now + UNREADABLE_AGAIN)
     return None
+
+
+async def _remember(
+    ctx: Context,
+    domain: str,
+    scene: Scene,
+    planned: Plan,
+    loose: Sequence[_Loose],
+    done: Sequence[tuple[Intent, Result]],
+) -> None:
+    """Open and close the incidents that reconciling owns, when there are any to open or close."""
+    causes = alert.reconciled(planned.findings, {str(row.lever): row.why for row in loose})
+    if not alert.changes(domain, alert.RECONCILED, scene.incidents, causes, ctx.clock()):
+        return
+    cause = max((result.id for _, result in done), default=None)
+
+    def sync(conn: Conn) -> None:
+        standing = incidents.open_incidents(conn, domain)
+        for incident in alert.changes(domain, alert.RECONCILED, standing, causes, ctx.clock()):
+            incidents.append(conn, incident, result_id=cause)
+
+    await ctx.store.write(sync)

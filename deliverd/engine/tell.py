@@ -8,13 +8,16 @@ from deliverd import render
 from deliverd.core import alert
 from deliverd.core.alert import Due
 from deliverd.engine.context import Context
-from deliverd.model import Decision, Desired, Incident, LeverMemory, Notice, Outcome
+from deliverd.model import Decision, Desired, Incident, LeverMemory, Notice, Outcome, Severity
 from deliverd.render import LeverState
 from deliverd.store import actions, decisions, desired, incidents, notices
 from deliverd.store.connection import Conn
 
 AT_ONCE = 4
 """How many notices leave at once: a burst of them must not slow down the acts they tell of."""
+
+A_ROUND = 50
+"""How many notices a round prepares at most; those that are left come with the next one."""
 
 TELL_LATE = timedelta(days=7)
 """For how long the end of an incident is still worth telling."""
@@ -44,17 +47,15 @@ def _due(conn: Conn, ctx: Context, now: datetime) -> tuple[list[Due], dict[int, 
     alerts = ctx.settings.alerts
     repeat = timedelta(hours=alerts.repeat_hours)
     wait = timedelta(seconds=alerts.wait_for_result_seconds)
-    # Most open incidents were told already: only the others are worth finding the words for.
-    near = [row.incident for row in alert.due(pending, told, {}, repeat, wait, now)]
-    known = {row.id: _told(conn, ctx, row) for row in near}
-    refused = {row.domain for row in pending if row.cause == alert.UNCONFIRMED and row.closed_at is None}
-    # After a crash the wait begins again: the act that was cut off is being taken up just now. And while a page says
+    # Most open incidents were told already: only the others are worth finding the words for. And while a page says
     # that the platform does not obey, a second one about the same act would say nothing new.
-    undecided = {
-        row.id: now if row.domain in refused and row.cause == alert.STANDING else max(row.changed_at, ctx.started)
-        for row in near
-        if not _settled(known[row.id])
-    }
+    refused = {row.domain for row in pending if row.cause == alert.UNCONFIRMED and row.closed_at is None}
+    untold = [row.incident for row in alert.due(pending, told, {}, repeat, wait, now)]
+    ready = [row for row in untold if row.cause != alert.STANDING or row.domain not in refused]
+    near = sorted(ready, key=lambda row: row.severity is not Severity.PAGE)[:A_ROUND]
+    known = {row.id: _told(conn, ctx, row) for row in near}
+    # After a crash the wait begins again: the act that was cut off is being taken up just now.
+    undecided = {row.id: max(row.changed_at, ctx.started) for row in near if not _settled(known[row.id])}
     return alert.due(near, told, undecided, repeat, wait, now), known
 
 

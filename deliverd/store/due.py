@@ -64,11 +64,17 @@ def done(conn: Connection, due: Due, next_at: datetime, *, attempt: int = 0) -> 
     return conn.execute(statement.values(**values, attempt=attempt)).rowcount == 1
 
 
-def release(conn: Connection) -> None:
-    """Give back every row in hand. Only for who knows to be the only process: what is in hand is a dead one's."""
+def owners(conn: Connection) -> frozenset[str]:
+    """Who has rows in hand."""
+    held = select(schema.due.c.lease_owner).where(schema.due.c.lease_owner.is_not(None)).distinct()
+    return frozenset(conn.execute(held).scalars())
+
+
+def release(conn: Connection, dead: Collection[str]) -> None:
+    """Give back the rows in the hands of owners that are known to be dead."""
     table = schema.due
     free = {"leased_until": None, "lease_owner": None, "token": table.c.token + 1}
-    conn.execute(update(table).where(table.c.leased_until.is_not(None)).values(**free))
+    conn.execute(update(table).where(table.c.lease_owner.in_(sorted(dead))).values(**free))
 
 
 def push(conn: Connection, kind: str, target: str, at: datetime) -> None:
