@@ -8,6 +8,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?= --keep
+# Most tests wait for a server or a process of their own, so four at a time suit two cores.
+PYTEST_ARGS ?= -n 4
 export UV_COMPILE_BYTECODE := 1
 # The environment of this project is .venv here, whatever environment the shell happens to be in.
 unexport VIRTUAL_ENV

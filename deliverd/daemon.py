@@ -6,6 +6,7 @@ stopping (APScheduler itself cancels running coroutines at shutdown, which could
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -56,6 +57,7 @@ def run(config: Settings, reload: Callable[[], Settings]) -> int:
                 return runner.run(_run(config, store, reload, sole.holds))
         finally:
             store.close()
+            gc.freeze()  # else the interpreter spends most of a second on taking everything apart
 
 
 async def _run(config: Settings, store: Store, reload: Callable[[], Settings], alone: bool) -> int:
@@ -152,6 +154,7 @@ class _Daemon:
         server.should_exit = True
         with contextlib.suppress(Exception):
             await serving
+        self._work.look_away()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=DRAIN.total_seconds())
             for task in late:

@@ -125,18 +125,17 @@ def _config_of(name: str, entry: object, sources: Sources) -> type[Strict] | Non
     kind = entry.get("kind")
     model = _account_config(kind) if isinstance(kind, str) else None
     if model is None:
-        known = [probe for probe in registry.PROBES if _account_config(probe)]
-        hint = nearest(kind, known) if isinstance(kind, str) else ""
-        sources.fault((*place, "kind"), describe(kind, show=True), f"one of {listing(known)}", hint)
+        hint = nearest(kind, registry.ACCOUNTS) if isinstance(kind, str) else ""
+        sources.fault((*place, "kind"), describe(kind, show=True), f"one of {listing(registry.ACCOUNTS)}", hint)
     return model
 
 
 def _account_config(kind: str) -> type[Strict] | None:
     """The Config of a probe that is an account at a platform; None when there is no such probe, or it is none."""
-    if kind not in registry.PROBES:
+    if kind not in registry.ACCOUNTS:
         return None
     model: type[Strict] = registry.load(kind).Config
-    return model if "kind" in model.model_fields else None
+    return model
 
 
 def _spelt(domains: Mapping[str, Model], sources: Sources) -> dict[str, Model]:

@@ -1,9 +1,11 @@
 """What the daemon does when: which arrow runs for a due row, at once for bad news, and when it runs again."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -42,6 +44,7 @@ class Work:
         self._acting: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(IN_FLIGHT))
         self._urgent: set[str] = set()
         self._dark: dict[tuple[str, str, str], Why] = {}
+        self._looks: set[asyncio.Task[Any]] = set()
         self._kinds: Mapping[str, Callable[[str, datetime], Awaitable[datetime]]] = {
             "dns": self._dns,
             "account": self._account,
@@ -62,6 +65,22 @@ class Work:
             if domain not in self._urgent:
                 self._urgent.add(domain)
                 self._spawn(self._respond(domain))
+
+    def look_away(self) -> None:
+        """Give up every look under way: it changes nothing outside, and the next start begins with looking."""
+        for task in self._looks:
+            task.cancel()
+
+    @contextlib.contextmanager
+    def _look(self) -> Iterator[None]:
+        """Mark the task that is running as one that may be given up."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._looks.add(task)
+        try:
+            yield
+        finally:
+            self._looks.discard(task)
 
     async def run(self, row: Due) -> None:
         """Do one due row and say when it is due again. A row that fails is recorded and pushed ahead."""
@@ -94,14 +113,16 @@ class Work:
             self._failed(row.kind, row.target, fault)
 
     async def _dns(self, domain: str, now: datetime) -> datetime:
-        async with self._looking:
-            self._note(await observe_dns(self._ctx, domain, now))
+        with self._look():
+            async with self._looking:
+                self._note(await observe_dns(self._ctx, domain, now))
         self.urgent([domain])
         return now + timedelta(seconds=self._ctx.settings.schedule.dns_seconds)
 
     async def _account(self, account: str, now: datetime) -> datetime:
-        async with self._looking:
-            self._note(await observe_account(self._ctx, account, now))
+        with self._look():
+            async with self._looking:
+                self._note(await observe_account(self._ctx, account, now))
         return now + timedelta(seconds=self._ctx.settings.schedule.platform_seconds)
 
     def _note(self, looks: Iterable[Observation]) -> None:

@@ -29,7 +29,6 @@ _ALSO = {
     "dkim": "auth-failure",
 }
 _JMRP_SENDERS = ("staff@hotmail.com", "complaints@email-abuse.amazonses.com")
-_FEEDBACK_FIELD = re.compile(rb"(?im)\A\s*(?:[\w-]+[ \t]*:.*\n(?:[ \t]+.*\n)*\s*){0,40}?feedback-type[ \t]*:")
 _IN_WORDS = re.compile(r"this is an?\b[^.]{0,80}?\b(abuse|opt-out|fraud|virus|not-spam|authentication[- ]failure)\b")
 _ASKS = re.compile(r"\s*(?:re:\s*|fwd?:\s*)*(?:unsubscribe|opt[- ]?out|remove(?: me)?)\b[^\w]*\Z", re.IGNORECASE)
 _ASKED = re.compile(r"(?:unsub|un-sub|opt-?out|list-unsub)", re.IGNORECASE)
@@ -43,6 +42,8 @@ _ORIGINAL_TYPES = (
     "text/rfc822",
     "message/partial",
 )
+_START = 16 * 1024
+"""Bytes of a part that are looked at to find out what it is."""
 _TELLING = ("from", "received", "message-id", "dkim-signature", "return-path")
 
 
@@ -54,7 +55,7 @@ def feedback_fields(root: Part, parts: list[Part]) -> Headers | None:
         if part.type == "message/feedback-report":
             return headers(lines(part.content()), through_blanks=True)
     for part in parts:
-        if part.type not in _ORIGINAL_TYPES and _FEEDBACK_FIELD.match(lines(part.content()[:4096])):
+        if part.type not in _ORIGINAL_TYPES and headers(lines(part.content(_START))).get("feedback-type"):
             return headers(lines(part.content()), through_blanks=True)
     return None
 
@@ -67,7 +68,7 @@ def original(parts: list[Part]) -> Headers:
             if found:
                 return found
     for part in reversed(parts[1:]):
-        found = headers(lines(part.content()[:65536]))
+        found = headers(lines(part.content(_START)))
         if sum(bool(found.get(name)) for name in _TELLING) >= 2:
             return found
     return Headers()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from probes.mail_text import domain_of, host, organisation
+from probes.mail_text import domain_of, host, is_registrable, organisation
 from probes.mime import Headers
 
 MAX_CANDIDATES = 50
@@ -45,7 +45,7 @@ def attribute(
 ) -> Attribution:
     """The domain of a report with these fields about a message with this header.
 
-    `to` is the address that an unsubscribe mail was sent to: it belongs to the sending domain.
+    `to` is the address that an unsubscribe mail or a bounce was sent to: it belongs to the sending domain.
     """
     found = list(_candidates(message, report, to, own or Own()))[:MAX_CANDIDATES]
     if watched is not None:
@@ -66,12 +66,12 @@ def aligned(one: str, other: str) -> bool:
 
 def verified_domains(values: list[str]) -> list[str]:
     """The signing domains that Authentication-Results fields call good."""
-    return [name for value in values for name in map(host, _HEADER_D.findall(value[:8192])) if name]
+    return [name for value in values[:20] for name in map(host, _HEADER_D.findall(value[:2048])) if name]
 
 
 def signing_domains(message: Headers) -> list[str]:
     """The d= of each DKIM-Signature."""
-    found = (_TAG_D.search(value[:8192]) for value in message.all("dkim-signature"))
+    found = (_TAG_D.search(value[:8192]) for value in message.all("dkim-signature")[:20])
     return [name for name in (host(match[1]) for match in found if match) if name]
 
 
@@ -92,7 +92,7 @@ def _candidates(message: Headers, report: Headers, to: str, own: Own) -> Iterato
         yield from _named("mail-from", domain_of(value))
     for value in report.all("reported-domain"):
         yield from _named("reported-domain", host(value.strip("<>")))
-    yield from _named("unsubscribe-address", domain_of(to))
+    yield from _named("recipient-address", domain_of(to))
 
 
 def _named(by: str, domain: str) -> Iterator[tuple[str, str]]:
@@ -103,7 +103,7 @@ def _named(by: str, domain: str) -> Iterator[tuple[str, str]]:
 def _domain_like(part: str) -> str:
     """A part of a Feedback-ID that is a domain below a known suffix, and no campaign with a dot in its name."""
     name = host(part)
-    return name if name and organisation(name) != name.rpartition(".")[2] and "." in organisation(name) else ""
+    return name if name and is_registrable(name) else ""
 
 
 def _is_stranger(by: str, domain: str, author: str) -> bool:

@@ -24,14 +24,11 @@ from probes.google_postmaster_parse import (
     loop_metrics,
     merge,
     next_page,
-    parse,
     parse_compliance,
     parse_domains,
 )
 from probes.google_postmaster_queries import PAGE, Asker, Query, spread
 from probes.observation import Observation, Reading, Seen, Unseen, Why
-
-__all__ = ["Config", "observe", "observe_compliance", "observe_days", "parse"]
 
 SOURCE = "google_postmaster"
 COMPLIANCE = "compliance"
@@ -189,7 +186,7 @@ async def list_domains(config: Config, now: datetime, pace: Pace | None = None) 
         for _ in range(_MOST_DOMAIN_PAGES):
             answer = await opened.call(opened.service.domains().list(pageSize=PAGE, pageToken=token or None))
             try:
-                found |= {name: Registered(name, *rights) for name, *rights in parse_domains(answer)}
+                found |= {row[0]: Registered(*row) for row in parse_domains(answer)}
                 token = next_page(answer)
             except Unreadable as fault:
                 raise unreadable(str(fault)) from None

@@ -23,6 +23,7 @@ import httplib2  # type: ignore[import-untyped]
 from google.oauth2 import credentials as user
 from google.oauth2 import service_account
 from googleapiclient.discovery import build
+from googleapiclient.errors import HttpError
 
 from probes.google_postmaster_faults import ApiFault, of_exception, unreadable
 
@@ -135,6 +136,10 @@ class Pace:
         return max(full, self._not_before - now)
 
 
+def _refuse() -> None:
+    raise ConnectionAbortedError("the look is over")
+
+
 class Client:
     """Calls for one look. A context manager; after a fault that is everybody's, every further call raises it at once.
 
@@ -173,6 +178,8 @@ class Client:
         """End what is still going on: a thread cannot be stopped, but its connection can."""
         for http in self._opened:
             for connection in list(http.connections.values()):
+                # httplib2 would connect again when the connection ends under it.
+                connection.connect = _refuse
                 with contextlib.suppress(OSError, AttributeError):
                     connection.sock.shutdown(socket.SHUT_RDWR)
             http.close()
@@ -183,8 +190,9 @@ class Client:
         Raises:
             ApiFault: there is none.
         """
-        waited = 0.0
-        for attempt in range(1, TRIES + 1):
+        waited, attempt = 0.0, 0
+        while True:
+            attempt += 1
             if self._fault:
                 raise self._fault
             await self._pace.turn()
@@ -197,7 +205,6 @@ class Client:
                     self._fault = fault if fault.everybody else self._fault
                     raise
                 self._pace.hold(wait)
-        raise AssertionError("the last try returns or raises")
 
     def hold(self, seconds: float) -> None:
         """Let no call leave for so long: Google asked for it inside an answer."""
@@ -224,7 +231,15 @@ class Client:
         self._key.credentials.refresh(google_auth_httplib2.Request(self._http().http))
 
     def _execute(self, request: Any) -> Any:
-        return request.execute(http=self._http(), num_retries=0)
+        http = self._http()
+        try:
+            return request.execute(http=http, num_retries=0)
+        except HttpError:
+            raise
+        except Exception:
+            # Its connection may have half an answer in it, and would spoil the next call.
+            http.close()
+            raise
 
     def _http(self) -> Any:
         """The AuthorizedHttp of this thread."""

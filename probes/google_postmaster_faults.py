@@ -18,7 +18,6 @@ import httplib2  # type: ignore[import-untyped]
 from google.auth import exceptions as refusals
 from googleapiclient.errors import HttpError
 
-from probes.google_postmaster_parse import Unreadable
 from probes.http import LONGEST_WAIT_SECONDS, LONGEST_WORDS, error_text, retry_after
 from probes.observation import Unseen, Why
 
@@ -67,7 +66,7 @@ def of_answer(
     if status == 401:
         return ApiFault(Why.DENIED, f"{_UNAUTHENTICATED} ({said})", everybody=True)
     if status == 404:
-        return ApiFault(Why.NO_DATA, f"{_UNKNOWN_DOMAIN} ({said})")
+        return ApiFault(Why.DENIED, f"{_UNKNOWN_DOMAIN} ({said})")
     if status == 400:
         return ApiFault(Why.REFUSED, f"{_INVALID} ({said})")
     if status == 429:
@@ -103,8 +102,6 @@ def of_status(status: Any, now: datetime, secrets: Sequence[str] = ()) -> ApiFau
 def of_exception(fault: Exception, where: str, now: datetime, secrets: Sequence[str] = ()) -> ApiFault:
     """The fault behind what Google's client raises. `where` is the address that was called."""
     match fault:
-        case ApiFault():
-            return fault
         case HttpError():
             headers = {name: str(value) for name, value in fault.resp.items()}
             return of_answer(int(fault.resp.status), headers, fault.content, now, secrets)
@@ -117,8 +114,6 @@ def of_exception(fault: Exception, where: str, now: datetime, secrets: Sequence[
             return ApiFault(Why.DENIED, f"{_UNAUTHENTICATED} ({said})", everybody=True)
         case TimeoutError():
             return ApiFault(Why.TIMEOUT, f"{where}: no answer in time", everybody=True, again=True)
-        case Unreadable():
-            return unreadable(str(fault))
         case http.client.HTTPException() | ValueError() | RecursionError():
             return unreadable("it is not JSON, or broke off", everybody=True)
         case OSError() | httplib2.HttpLib2Error():

@@ -44,9 +44,10 @@ def address(value: str) -> str:
 
     A field with two addresses has none: display names and comments are where forgers put a second one.
     """
-    bare = _without_words(value[:LONGEST_VALUE])
+    bare = without_comments(value[:LONGEST_VALUE], quoted_too=True)
     found = _ANGLE.findall(bare) if "<" in bare else _BARE.findall(bare)
-    if len(found) != 1:
+    beside = _ANGLE.sub("", bare) if "<" in bare else ""
+    if len(found) != 1 or ("@" in beside and "," in beside):
         return ""
     local, at, domain = found[0].rpartition("@")
     name = host(domain)
@@ -58,8 +59,11 @@ def domain_of(value: str) -> str:
     return address(value).rpartition("@")[2]
 
 
-def _without_words(value: str) -> str:
-    """The value less its quoted strings and comments (RFC 5322 3.2.2, 3.2.4), in one pass."""
+def without_comments(value: str, *, quoted_too: bool = False) -> str:
+    """The value less its comments (RFC 5322 3.2.2), in one pass, and less its quoted strings with `quoted_too`.
+
+    A quoted string that stays loses its semicolons: in every field that is read here they would separate nothing.
+    """
     kept: list[str] = []
     depth, quoted, escaped = 0, False, False
     for letter in value:
@@ -67,14 +71,14 @@ def _without_words(value: str) -> str:
             escaped = False
         elif letter == "\\" and (quoted or depth):
             escaped = True
-        elif quoted:
-            quoted = letter != '"'
-        elif letter == "(":
-            depth += 1
         elif depth:
-            depth -= letter == ")"
+            depth += (letter == "(") - (letter == ")")
         elif letter == '"':
-            quoted = True
+            quoted = not quoted
+        elif quoted:
+            kept.append("" if quoted_too or letter == ";" else letter)
+        elif letter == "(":
+            depth = 1
         else:
             kept.append(letter)
     return "".join(kept)
@@ -109,3 +113,8 @@ def _suffixes() -> PublicSuffixList:
 def organisation(domain: str) -> str:
     """The registrable domain above a host name: what two names must share to be aligned (relaxed, RFC 9989)."""
     return str(_suffixes().privatesuffix(domain) or domain)
+
+
+def is_registrable(domain: str) -> bool:
+    """Whether a name lies below a public suffix that there really is, as no version or campaign does."""
+    return _suffixes().privatesuffix(domain, accept_unknown=False) is not None

@@ -60,12 +60,13 @@ class Part:
     body: bytes
     parts: tuple["Part", ...] = field(default=())
 
-    def content(self) -> bytes:
-        """The body, its transfer encoding undone as far as it can be."""
+    def content(self, first: int | None = None) -> bytes:
+        """The body (or what its `first` bytes hold), its transfer encoding undone as far as it can be."""
         encoding = self.headers.get("content-transfer-encoding").strip().lower()
+        body = self.body[:first]
         if encoding == "base64":
-            return _base64(self.body)
-        return binascii.a2b_qp(self.body) if encoding == "quoted-printable" else self.body
+            return _base64(body)
+        return binascii.a2b_qp(body) if encoding == "quoted-printable" else body
 
     def leaves(self) -> Iterator["Part"]:
         """The parts that are no multiparts, in order."""

@@ -6,11 +6,15 @@ from types import ModuleType
 PROBES: dict[str, str] = {
     "dkim": "probes.dkim",
     "dmarc": "probes.dmarc",
+    "feedback_mail": "probes.feedback_mail",
     "google_postmaster": "probes.google_postmaster",
     "ses": "probes.ses",
     "spf": "probes.spf",
     "webhook": "probes.webhook",
 }
+
+ACCOUNTS = ("ses", "webhook")
+"""The probes of sending platforms: what `kind` of an account may be."""
 
 
 def load(name: str) -> ModuleType:

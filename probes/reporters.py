@@ -17,9 +17,10 @@ Feed = Literal["arf", "dsn"]
 class Reporter(Strict):
     """One source of reports.
 
-    `senders` are its From addresses; `@domain` stands for every address at exactly this domain. `signers` are the
-    domains whose DKIM signature (d=) proves it; none: the sender's own domain. `provider` is the mailbox provider
-    that the complaints come from, in the words of probes/provider.py, "" where the loop serves several.
+    `senders` are its From addresses; `@domain` stands for every address at exactly this domain. It is proven by a
+    DKIM signature (d=) of the sender's own domain, or of one of `signers`, which must belong to the same organisation.
+    `provider` is the mailbox provider that the complaints come from, in the words of probes/provider.py, "" where the
+    loop serves several. `source` and `date` tell where this was read, and when.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Reporter(Strict):
 
     def is_signer(self, domain: str, sender: str) -> bool:
         """Whether a signature of `domain` proves mail from `sender` to be this reporter's."""
-        return domain in (self.signers or (sender.rpartition("@")[2].lower(),))
+        return domain in (sender.rpartition("@")[2].lower(), *self.signers)
 
 
 _VALIDITY = (
@@ -57,7 +58,6 @@ REPORTERS: tuple[Reporter, ...] = (
     Reporter(
         name="Yahoo CFL",
         senders=("@arf.mail.yahoo.com",),
-        signers=("arf.mail.yahoo.com",),
         provider="yahoo",
         source="https://senders.yahooinc.com/faqs/: from feedback@arf.mail.yahoo.com, signed d=arf.mail.yahoo.com",
         date="2026-11-22",
@@ -66,7 +66,6 @@ REPORTERS: tuple[Reporter, ...] = (
         name="Microsoft JMRP",
         # Everybody can have a mailbox at hotmail.com: this one address, and not the domain.
         senders=("staff@hotmail.com",),
-        signers=("hotmail.com", "outlook.com"),
         provider="microsoft",
         source="JMRP reports in sisimai/set-of-emails (arf-13, arf-22); their signature was not seen",
         date="2026-11-22",
@@ -74,18 +73,14 @@ REPORTERS: tuple[Reporter, ...] = (
     Reporter(
         name="Validity Universal Feedback Loop",
         senders=tuple(_VALIDITY.split()),
-        signers=(
-            *sorted({name.rpartition("@")[2] for name in _VALIDITY.split()}),
-            "senderscore.net",
-            "mailstream.senderscore.net",
-        ),
-        source="sender list of AbuseIO's parser-fbl (config/Fbl.php) and sisimai arf-25; their signatures were not seen",
+        signers=("senderscore.net", "mailstream.senderscore.net", "returnpath.net"),
+        source="sender list of AbuseIO's parser-fbl (config/Fbl.php), sisimai arf-25; their signatures were not seen",
         date="2026-11-22",
     ),
     Reporter(
         name="Amazon SES complaints",
         senders=("complaints@email-abuse.amazonses.com",),
-        signers=("email-abuse.amazonses.com", "amazonses.com"),
+        signers=("amazonses.com",),
         source="sisimai lib/sisimai/arf.rb; its signature was not seen",
         date="2026-11-22",
     ),
@@ -93,7 +88,6 @@ REPORTERS: tuple[Reporter, ...] = (
         name="Google bounces",
         feeds=("dsn",),
         senders=("mailer-daemon@googlemail.com",),
-        signers=("googlemail.com",),
         provider="google",
         source="bounces of Gmail in public parsers of them; their signature was not seen",
         date="2026-11-22",
@@ -102,7 +96,7 @@ REPORTERS: tuple[Reporter, ...] = (
         name="Amazon SES bounces",
         feeds=("dsn",),
         senders=("mailer-daemon@amazonses.com", "mailer-daemon@email-bounces.amazonses.com"),
-        signers=("amazonses.com", "email-bounces.amazonses.com"),
+        signers=("amazonses.com",),
         source="bounces forwarded by SES, in public parsers of them; their signature was not seen",
         date="2026-11-22",
     ),

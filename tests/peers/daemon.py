@@ -32,7 +32,7 @@ request_seconds = {request_seconds}
 
 [dns]
 nameservers = ["{nameserver}"]
-timeout_seconds = 0.5
+timeout_seconds = {dns_seconds}
 tries = 1
 
 [schedule]
@@ -71,6 +71,7 @@ class Daemon:
     mode: str = "enforce"
     url: str = ""
     wait: float = 3.0
+    dns_seconds: float = 0.5
     look_seconds: float = 5.0
     call_seconds: float = 2.0
     request_seconds: float = 20.0
@@ -98,6 +99,7 @@ class Daemon:
                 port=self.port,
                 nameserver=self.nameserver,
                 wait=self.wait,
+                dns_seconds=self.dns_seconds,
                 look_seconds=self.look_seconds,
                 call_seconds=self.call_seconds,
                 request_seconds=self.request_seconds,

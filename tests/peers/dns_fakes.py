@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -97,14 +97,18 @@ async def answering(udp: Reply, tcp: Callable[[bytes], bytes | None] | None = No
             await server.wait_closed()
 
 
-@dataclass
-class Moody:
-    """A reply that a test changes while it is served."""
+def by_domain(replies: Mapping[str, Reply], otherwise: Reply) -> Reply:
+    """Answers by the domain asked about (or below), in one server."""
+    wires = {_wire(name): reply for name, reply in replies.items()}
 
-    reply: Reply
+    def reply(question: bytes) -> bytes | tuple[bytes, ...] | None:
+        return next((it for wire, it in wires.items() if wire in question.lower()), otherwise)(question)
 
-    def __call__(self, question: bytes) -> bytes | tuple[bytes, ...] | None:
-        return self.reply(question)
+    return reply
+
+
+def _wire(name: str) -> bytes:
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
 
 
 @contextmanager

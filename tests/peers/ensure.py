@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = {"nsd": "nsd"}
+PACKAGES = {"nsd": "nsd", "dovecot": "dovecot-imapd"}
 """Command -> the Debian package that brings it. All other servers come from PyPI with the test environment."""
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"

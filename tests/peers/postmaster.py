@@ -146,6 +146,8 @@ class Postmaster:
     """What batchQuery does with a domain that may not be seen: refuse the whole call, or that one query."""
     item_errors: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Domain -> what its queries of a batch get, one after the other, before they work."""
+    listed: dict[str, Any] | None = None
+    """Answer this, unchecked, when asked for domains."""
     listing: bool = False
     """Whether the token has the scope that lists domains."""
     retry_after: str = "7"
@@ -157,7 +159,9 @@ class Postmaster:
     revoked: bool = False
     no_refresh_token: bool = False
     answer: dict[str, Any] | None = None
-    """Answer this, unchecked, to a query alone."""
+    """Answer this, unchecked, to every query."""
+    results: list[Any] | None = None
+    """Answer these, unchecked, to a batch."""
     calls: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     tokens: list[dict[str, str]] = field(default_factory=list)
@@ -231,6 +235,8 @@ class Postmaster:
     def batch(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if len(body.get("requests", [])) > 100:
             return _error(400, "INVALID_ARGUMENT", "at most 100 requests")
+        if self.results is not None:
+            return 200, {"results": self.results}
         results = [self._item(one) for one in body.get("requests", [])]
         if self.denied_whole and any(result.get("error", {}).get("code") == 7 for result in results):
             return _error(403, "PERMISSION_DENIED", "The caller does not have permission")
@@ -343,12 +349,15 @@ class _Handler(BaseHTTPRequestHandler):
                 if known is not None
                 else _error(403, "PERMISSION_DENIED", "The caller does not have permission")
             )
+        elif path == "/v2/domains" and google.listed is not None:
+            shape, (status, said) = "", (200, google.listed)
         elif path == "/v2/domains" and google.listing:
             shape, (status, said) = "ListDomainsResponse", self._domains()
         else:
             reason = "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
             shape, (status, said) = "", _error(403, "PERMISSION_DENIED", "insufficient scopes", reason=reason)
-        if status == 200 and google.answer is None and google.check_answers:
+        raw = (google.answer, google.results, google.listed)
+        if status == 200 and google.check_answers and all(one is None for one in raw):
             self._checked(shape, said)
         self._send(status, said)
 

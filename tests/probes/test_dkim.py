@@ -47,6 +47,7 @@ EC = base64.b64encode(
         ("v=DKIM1; k=rsa; p=", Key("rsa", 0), "revoked"),
         ("v=DKIM1; t=y; p= ;", Key("rsa", 0, testing=True), "revoked"),
     ],
+    ids=lambda value: "",  # the keys are made anew each time: as names, the tests would be others in every process
 )
 def test_a_key_is_read(record: str, key: Key, code: str) -> None:
     assert parse(record) == key

@@ -15,6 +15,11 @@ from probes.registry import PROBES, load
 
 FOLDER = Path(probes.__path__[0])
 DNS = {"spf", "dkim", "dmarc"}
+SOURCES = {"google_postmaster"}
+"""Mailbox providers who tell when they are asked; nothing is moved at them, and they send no events."""
+
+MAILBOXES = {"feedback_mail"}
+"""Read mail by mail, and acknowledged after the commit: what they tell are events, and no observations."""
 
 
 def observers() -> set[str]:
@@ -31,7 +36,7 @@ def _top(path: Path) -> list[ast.stmt]:
 
 
 def test_folder_and_dict_are_the_same() -> None:
-    assert observers() == set(PROBES)
+    assert observers() == set(PROBES) - MAILBOXES
     assert all(module == f"probes.{name}" for name, module in PROBES.items())
 
 
@@ -39,10 +44,16 @@ def test_folder_and_dict_are_the_same() -> None:
 def test_a_probe_has_its_parts(name: str) -> None:
     probe = load(name)
     assert issubclass(probe.Config, Strict)
+    if name in MAILBOXES:
+        assert list(inspect.signature(probe.collect).parameters) == ["config", "ask", "window", "watched"]
+        assert list(inspect.signature(probe.acknowledge).parameters) == ["config", "ids", "odd"]
+        return
     first, second = list(inspect.signature(probe.observe).parameters)[:2]
     if name in DNS:
         assert (first, second) == ("domain", "config")
         assert callable(probe.parse)
+    elif name in SOURCES:
+        assert list(inspect.signature(probe.observe).parameters)[:4] == ["config", "domains", "http", "now"]
     else:
         assert (first, second) == ("config", "domains")
         assert inspect.iscoroutinefunction(probe.receive)
@@ -51,7 +62,7 @@ def test_a_probe_has_its_parts(name: str) -> None:
 
 
 def test_every_platform_that_is_touched_is_also_read() -> None:
-    assert set(PLATFORMS) == set(PROBES) - DNS
+    assert set(PLATFORMS) == set(PROBES) - DNS - SOURCES - MAILBOXES
 
 
 def test_an_unknown_name_is_told_what_there_is() -> None:
@@ -60,6 +71,7 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
 
 
 def test_the_registry_itself_loads_no_client() -> None:
-    look = "import sys, probes.registry; print(*sorted({'boto3', 'httpx', 'dns'} & set(sys.modules)))"
+    heavy = {"boto3", "httpx", "dns", "googleapiclient"}
+    look = f"import sys, probes.registry; print(*sorted({heavy} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""

@@ -5,46 +5,17 @@ The platform is what kills: it knows best when the daemon has just called it. No
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from starlette.responses import Response
 
 from deliverd.model import Outcome, Standing
 from deliverd.store import actions, decisions, incidents
 from peers.daemon import Daemon, running
+from peers.killer import Killer
 from peers.mail_events import spike
 from peers.mailbox import mailbox
 from peers.own_sender import Call, DomainState, OwnSender
-
-Kill = Callable[[], None]
-
-
-class Killer(OwnSender):
-    """An own sender that kills its caller once, at a moment of its choice."""
-
-    moment: str = ""
-    kill: Kill = staticmethod(lambda: None)  # type: ignore[assignment]
-
-    def at(self, moment: str, kill: Kill) -> None:
-        self.moment, self.kill = moment, kill
-
-    def _obey(self, domain, order):  # type: ignore[no-untyped-def]
-        posted = any(call.method == "POST" for call in self.calls)
-        now = "called" if order is not None else ("read back" if posted else "looked")
-        if self.moment == f"before {now}":
-            self._strike()
-            return Response(status_code=503)
-        answer = super()._obey(domain, order)
-        if self.moment == f"after {now}":
-            self._strike()
-        return answer
-
-    def _strike(self) -> None:
-        self.moment = ""
-        self.kill()
-
 
 MOMENTS = (
     "before called",  # the intent is written, the platform was asked, nothing has taken effect

@@ -13,7 +13,7 @@ from probes import registry
 from probes.resolver import Config as Dns
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "deliverd.example.toml"
-ACCOUNTS = [kind for kind in registry.PROBES if "kind" in registry.load(kind).Config.model_fields]
+ACCOUNTS = registry.ACCOUNTS
 
 TABLES: list[tuple[str, type[BaseModel]]] = [
     ("store", Store),

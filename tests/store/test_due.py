@@ -131,3 +131,17 @@ def test_heartbeats(conn: Connection) -> None:
         heartbeats.Heartbeat("a", NOW + minutes(2), {"domains": 4}),
         heartbeats.Heartbeat("b", NOW + minutes(1), {}),
     )
+
+
+def test_release_takes_from_the_dead_and_leaves_the_living(conn: Connection) -> None:
+    due.ensure(conn, "dns", ["a", "b", "c"], NOW)
+    assert (claimed(conn, limit=1, owner="dead"), claimed(conn, limit=1, owner="living")) == (["a"], ["b"])
+    (late,) = conn.execute(select(schema.due.c.token).where(schema.due.c.target == "a")).scalars()
+    assert due.owners(conn) == {"dead", "living"}
+    due.release(conn, {"dead", "never seen"})
+    assert due.owners(conn) == {"living"}
+    (token,) = conn.execute(select(schema.due.c.token).where(schema.due.c.target == "a")).scalars()
+    assert token > late, "the dead one cannot give it back any more, should it live after all"
+    due.release(conn, set())
+    assert due.owners(conn) == {"living"}
+    assert claimed(conn, LEASE) == ["a", "b", "c"]
