@@ -61,7 +61,8 @@ def bounce(number: int, date: str) -> bytes:
         "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n"
         "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\n"
         f"Final-Recipient: rfc822; u{number}@x.example\nAction: failed\nStatus: 5.1.1\n\n--b\n"
-        f"Content-Type: text/rfc822-headers\n\nFrom: a@d{number % 1000}.example\nMessage-ID: <{number}@d.example>\n--b--\n"
+        f"Content-Type: text/rfc822-headers\n\nFrom: a@d{number % 1000}.example\n"
+        f"Message-ID: <{number}@d.example>\n--b--\n"
     ).encode()
 
 

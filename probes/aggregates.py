@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from xml.parsers import expat
@@ -62,12 +63,18 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def _inflated(content: bytes) -> bytes:
-    inflater = zlib.decompressobj(wbits=31)
     try:
-        plain = inflater.decompress(content, MAX_BYTES + 1)
+        _measure(_gunzipped(content))
+        return b"".join(_gunzipped(content))
     except zlib.error:
         raise Unpackable("malformed", "its gzip data is broken") from None
-    return _bounded(plain)
+
+
+def _gunzipped(content: bytes) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(wbits=31)
+    while content and not inflater.eof:
+        yield inflater.decompress(content, _CHUNK)
+        content = inflater.unconsumed_tail
 
 
 def _first_member(content: bytes) -> bytes:
@@ -79,7 +86,8 @@ def _first_member(content: bytes) -> bytes:
             if not members:
                 return b""
             with archive.open(members[0]) as file:
-                return _bounded(file.read(MAX_BYTES + 1))
+                _measure(iter(lambda: file.read(_CHUNK), b""))
+            return archive.read(members[0])
     # zipfile raises all of these, for broken, encrypted and unknown archives.
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as fault:
         if isinstance(fault, Unpackable):
@@ -87,10 +95,13 @@ def _first_member(content: bytes) -> bytes:
         raise Unpackable("malformed", "its zip archive is broken, or locked") from None
 
 
-def _bounded(plain: bytes) -> bytes:
-    if len(plain) > MAX_BYTES:
-        raise Unpackable("bomb", f"more than {MAX_BYTES // 1024 // 1024} MB when unpacked")
-    return plain
+def _measure(chunks: Iterator[bytes]) -> None:
+    """Unpack once for the size alone, so that a bomb never takes the memory that it is refused for."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise Unpackable("bomb", f"more than {MAX_BYTES // 1024 // 1024} MB when unpacked")
 
 
 def _tls(plain: bytes) -> Aggregate | None:

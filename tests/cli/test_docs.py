@@ -15,6 +15,7 @@ from deliverd.store import orders
 from peers import past
 from peers.commands import House, environment
 from peers.nsd import serving, txt
+from peers.report_mails import dsn
 
 DOCS = Path(__file__).parents[2] / "docs"
 FREE = ("readings", "evidence", "facts")
@@ -49,8 +50,11 @@ def printed(house: House, tmp_path: Path) -> dict[str, Any]:
     zones = {"acme.test": txt("@", "v=spf1 -all"), "test": ""}
     with serving(directory, zones) as nsd:
         check = house.call("check", "acme.test", "--nameserver", nsd.nameserver, "--json").json
+    mail = tmp_path / "complaint.eml"
+    mail.write_bytes(dsn(("someone@gmail.com", "failed", "5.1.1")))
     return {
         "check": check,
+        "feedback-parse": house.call("feedback", "parse", str(mail), "--no-dns", "--json").json,
         "status": house.call("status", "--json").json,
         "explain": house.call("explain", "acme.test", "--json").json,
         "plan": house.call("plan", "--json").json,

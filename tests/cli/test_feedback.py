@@ -9,7 +9,6 @@ from peers.commands import call, run
 from peers.nsd import Nsd, serving, txt
 from peers.report_mails import YAHOO, arf, dsn, record, signed
 
-
 OLD = arf(date="Mon, 29 Apr 2013 23:45:00 -0800").replace(b"2026", b"2013")
 
 

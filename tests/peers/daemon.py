@@ -162,7 +162,8 @@ class Daemon:
             time.sleep(0.05)
 
     def logged(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log_path.read_text().splitlines() if line.startswith("{")]
+        whole = self.log_path.read_text().split("\n")[:-1]  # the last line may still be being written
+        return [json.loads(line) for line in whole if line.startswith("{")]
 
 
 @contextmanager

@@ -203,7 +203,9 @@ class OwnSender:
             case Fault.ERROR_INSIDE:
                 return JSONResponse({"error": "the queue is busy"})
             case Fault.TELLS_THE_SECRET:
-                return JSONResponse({"error": f"wanted {self.secret}, {self.secret.removeprefix('whsec_')}"}, 422)
+                return JSONResponse(
+                    {"error": f"<b>wanted</b> {self.secret}, {self.secret.removeprefix('whsec_')}"}, 422
+                )
             case Fault.LIES:
                 wanted = DomainState(order["state"], order["daily_limit"], "deliverd") if order else DomainState()
                 return JSONResponse(self._tell(domain, wanted))

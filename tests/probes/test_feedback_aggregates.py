@@ -154,7 +154,7 @@ def test_bytes_of_another_encoding_are_replaced() -> None:
     assert read(XML.replace(b"Mail Inc", b"Caf\xe9")) == Aggregate("dmarc-aggregate", "acme.test", "Caf\ufffd", 2)
 
 
-def test_a_bomb_takes_no_more_memory_than_it_may() -> None:
+def test_a_bomb_takes_no_memory() -> None:
     bomb = gzip.compress(b"<feedback>" + b" " * (6 * MAX_BYTES))
     assert len(bomb) < 1_000_000
     tracemalloc.start()
@@ -164,7 +164,7 @@ def test_a_bomb_takes_no_more_memory_than_it_may() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 4 * MAX_BYTES
+    assert peak < 1_000_000
 
 
 @given(st.binary(max_size=400), st.sampled_from([b"", b"\x1f\x8b", b"PK\x03\x04", b"<feedback>", b"{", b"<?xml"]))
