@@ -195,6 +195,12 @@ def memory(pid: int) -> float:
     return 0.0
 
 
+def cpu(pid: int) -> float:
+    """Processor seconds a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def measure(options: argparse.Namespace, rate: int) -> None:
     need = int(rate * options.seconds * options.share) + 1
     domains = [f"d{index}.example.test" for index in range(max(need, 100))]
@@ -220,8 +226,10 @@ async def measure(options: argparse.Namespace, rate: int) -> None:
             print(
                 f"{len(domains)} domains, start to ready {started:.2f} s, memory when idle {memory(daemon.pid):.0f} MB"
             )
+            used = cpu(daemon.pid)
             await load(connections, options, rate, domains)
-            print(f"         memory afterwards {memory(daemon.pid):.0f} MB")
+            share = (cpu(daemon.pid) - used) / options.seconds
+            print(f"         memory afterwards {memory(daemon.pid):.0f} MB; {share:.0%} of one core")
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(90)

@@ -20,6 +20,11 @@ class Delivery:
     detail: str
 
 
+def prepare() -> None:
+    """Have Apprise load its plug-ins now: that takes it up to a second, which the first alert should not wait for."""
+    apprise.Apprise().add("json://localhost")
+
+
 def send(channels: Sequence[SecretStr], title: str, body: str) -> Delivery:
     """Hand one text to every channel of an owner. Blocks: call it in a thread. Never raises, never prints a URL.
 

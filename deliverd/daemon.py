@@ -96,6 +96,7 @@ class _Daemon:
             await self._prepare()
             scheduler = self._clockwork()
             log.info("ready", listen=self._ctx.settings.web.listen, domains=len(self._ctx.settings.domains))
+            self._spawn(asyncio.to_thread(alerts.prepare))
             await self._until_stopped(serving)
             scheduler.shutdown(wait=False)
         finally:

@@ -87,6 +87,33 @@ class RateGuard(Strict):
         return float(self.rate_percent / 100)
 
 
+class PublishedRule(Strict):
+    """When a mailbox provider's own figure for a day acts: rates in percent, reached, not passed.
+
+    Throttle and pause also want `complaints` implied: that rate of the messages the domain is known to have sent on
+    that day (core/rules.py says what happens with fewer, and when they are not known).
+    """
+
+    watch_percent: Percent
+    throttle_percent: Percent
+    pause_percent: Percent
+    complaints: int = Field(default=3, ge=3)
+    source: str
+    date: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "PublishedRule":
+        if not self.watch_percent <= self.throttle_percent <= self.pause_percent:
+            raise ValueError("watch, throttle and pause must not fall: a milder step may not need a higher rate")
+        return self
+
+    @property
+    def rates(self) -> tuple[float, float, float]:
+        """The thresholds of watch, throttle and pause as ratios, divided as decimals (see RateGuard.rate)."""
+        watch, throttle, pause = self.watch_percent, self.throttle_percent, self.pause_percent
+        return float(watch / 100), float(throttle / 100), float(pause / 100)
+
+
 class AuthenticationRule(Strict):
     """When SPF, DKIM or DMARC is seen to fail: watched once confirmed, `then` after the grace."""
 
@@ -104,6 +131,7 @@ class Policy(Strict):
     watch: RateGuard
     throttle: RateGuard
     pause: RateGuard
+    published: PublishedRule
     authentication: AuthenticationRule
     throttle_fraction: float = Field(default=0.5, gt=0, lt=1)
     throttle_floor_per_day: int = Field(default=20, ge=1)
@@ -172,6 +200,21 @@ class Look:
     seen: Observation | None = None
     failing_since: datetime | None = None
     failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Since when a source is asked about a domain; `every` says how often, where the policy alone would be too strict.
+
+    A source that is asked every six hours is not stale after one.
+    """
+
+    since: datetime
+    every: timedelta = timedelta()
+
+    def stale_after(self, policy: Policy) -> timedelta:
+        """For how long an answer holds: as long as the policy says, but never for less than two rounds."""
+        return max(policy.stale_after, 2 * self.every)
 
 
 class OrderKind(StrEnum):

@@ -73,6 +73,7 @@ class Schedule(Strict):
 
     dns_seconds: Seconds = 900.0
     platform_seconds: Seconds = 300.0
+    source_seconds: Seconds = 21_600.0
     judge_seconds: Seconds = 60.0
     reconcile_seconds: Seconds = 300.0
     sweep_seconds: Seconds = 1.0
@@ -135,6 +136,12 @@ def _is_account(config: object) -> object:
     return config
 
 
+def _is_source(config: object) -> object:
+    if not isinstance(config, Strict):
+        raise ValueError("the Config of a source")
+    return config
+
+
 class Settings(Strict):
     """The whole configuration, checked."""
 
@@ -146,6 +153,7 @@ class Settings(Strict):
     log: Log = Log()
     owners: dict[str, Owner] = Field(default_factory=dict)
     platforms: dict[str, Annotated[SerializeAsAny[Account], PlainValidator(_is_account)]] = Field(default_factory=dict)
+    sources: dict[str, Annotated[SerializeAsAny[Strict], PlainValidator(_is_source)]] = Field(default_factory=dict)
     policies: dict[str, Policy] = Field(default_factory=load_default_policies)
     domains: dict[str, Domain] = Field(default_factory=dict)
 

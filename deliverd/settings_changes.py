@@ -8,7 +8,13 @@ from pydantic import BaseModel
 
 from deliverd.settings_faults import Place, describe, dotted
 
-_NOUNS = {"owners": "owner", "platforms": "platform account", "policies": "policy", "domains": "domain"}
+_NOUNS = {
+    "owners": "owner",
+    "platforms": "platform account",
+    "sources": "source",
+    "policies": "policy",
+    "domains": "domain",
+}
 
 
 def differences(old: BaseModel, new: BaseModel) -> Iterator[str]:

@@ -17,7 +17,7 @@ from probes.config import Strict
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_NAMED = ("owners", "platforms", "policies", "domains")
+_NAMED = ("owners", "platforms", "sources", "policies", "domains")
 _REFERENCES = {"owner": "owners", "platform": "platforms", "policy": "policies"}
 _LISTS = frozenset({"list_type", "tuple_type"})
 _RETYPABLE = frozenset({"int_type", "float_type", "bool_type"}) | _LISTS
@@ -38,6 +38,7 @@ def checked_tables(sources: Sources, models: Mapping[str, type[BaseModel]]) -> d
         else:
             tables[name] = _checked(model, sources.values.get(name, {}), (name,), sources)
     tables["platforms"] = _accounts(named["platforms"], sources)
+    tables["sources"] = _others(named["sources"], sources)
     tables["domains"] = _spelt(tables["domains"], sources)
     _check_references(named, sources)
     if not sources.faults:
@@ -136,6 +137,22 @@ def _account_config(kind: str) -> type[Strict] | None:
         return None
     model: type[Strict] = registry.load(kind).Config
     return model
+
+
+def _others(entries: Mapping[str, Any], sources: Sources) -> dict[str, Strict]:
+    """Each table `[sources.NAME]` as the Config of that probe. Only those in use are loaded."""
+    found: dict[str, Strict] = {}
+    for name, entry in entries.items():
+        if name not in registry.SOURCES:
+            known = registry.SOURCES
+            sources.fault(
+                ("sources", name), "a source that is not known", f"one of {listing(known)}", nearest(name, known)
+            )
+            continue
+        config = _checked(registry.load(name).Config, entry, ("sources", name), sources)
+        if config:
+            found[name] = config
+    return found
 
 
 def _spelt(domains: Mapping[str, Model], sources: Sources) -> dict[str, Model]:

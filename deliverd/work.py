@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,14 @@ import structlog
 
 from deliverd.engine.context import Context
 from deliverd.engine.judge import judge
-from deliverd.engine.observe import observe_account, observe_dns
+from deliverd.engine.observe import (
+    COMPLIANCE_EVERY,
+    observe_account,
+    observe_compliance,
+    observe_dns,
+    observe_source,
+    publishers,
+)
 from deliverd.engine.reconcile import reconcile
 from deliverd.engine.tell import tell
 from deliverd.model import Decision
@@ -19,7 +26,7 @@ from deliverd.store import due
 from deliverd.store.due import Due
 from deliverd.store.faults import Conflict
 from deliverd.web import metrics
-from probes.observation import Observation, Seen, Why
+from probes.observation import Observation, Seen, Unseen, Why
 
 log = structlog.get_logger("deliverd.daemon")
 
@@ -29,6 +36,9 @@ account has its own room, so that one platform that hangs delays no other; looki
 
 LEASE = timedelta(seconds=30)
 """How long a claimed row is left alone; a process that died holding it delays the row by no more than this."""
+
+PASSING = frozenset({Why.TIMEOUT, Why.SERVFAIL, Why.NETWORK, Why.RATE_LIMITED})
+"""Why a source that is asked seldom is asked again in a quarter of its time."""
 
 ALL = "all"
 """The target of the rows that are not about one domain or account."""
@@ -45,9 +55,12 @@ class Work:
         self._urgent: set[str] = set()
         self._dark: dict[tuple[str, str, str], Why] = {}
         self._looks: set[asyncio.Task[Any]] = set()
+        self._under_way: dict[tuple[str, str], asyncio.Task[datetime]] = {}
         self._kinds: Mapping[str, Callable[[str, datetime], Awaitable[datetime]]] = {
             "dns": self._dns,
             "account": self._account,
+            "source": lambda source, now: self._joined("source", source, self._source(source, now)),
+            "compliance": lambda source, now: self._joined("compliance", source, self._compliance(source, now)),
             "judge": self._judge,
             "act": self._act,
             "tell": self._tell,
@@ -56,8 +69,10 @@ class Work:
     def targets(self) -> dict[str, list[str]]:
         """What the configuration asks to be done regularly: kinds of work, each with its targets."""
         settings = self._ctx.settings
-        domains = list(settings.domains)
-        return {"dns": domains, "account": list(settings.platforms), "judge": domains, "act": domains, "tell": [ALL]}
+        domains, sources = list(settings.domains), publishers(self._ctx)
+        compliance = [name for name in sources if getattr(settings.sources[name], "compliance", False)]
+        asked = {"dns": domains, "account": list(settings.platforms), "source": sources, "compliance": compliance}
+        return asked | {"judge": domains, "act": domains, "tell": [ALL]}
 
     def urgent(self, domains: Iterable[str]) -> None:
         """Judge these domains at once. Asked again before it began, once is enough."""
@@ -124,6 +139,29 @@ class Work:
             async with self._looking:
                 self._note(await observe_account(self._ctx, account, now))
         return now + timedelta(seconds=self._ctx.settings.schedule.platform_seconds)
+
+    async def _joined(self, kind: str, target: str, look: Coroutine[Any, Any, datetime]) -> datetime:
+        """Do a look of minutes. Its lease runs out meanwhile: who claims the row again waits for the same look."""
+        task = self._under_way.get((kind, target))
+        if task is None:
+            self._under_way[kind, target] = task = asyncio.create_task(look)
+            task.add_done_callback(lambda _: self._under_way.pop((kind, target)))
+        else:
+            look.close()
+        return await asyncio.shield(task)
+
+    async def _source(self, source: str, now: datetime) -> datetime:
+        with self._look():
+            looks = await observe_source(self._ctx, source, now)
+        self._note(looks)
+        self.urgent({look.target for look in looks if look.part})
+        passing = any(isinstance(look.answer, Unseen) and look.answer.why in PASSING for look in looks)
+        return now + timedelta(seconds=self._ctx.settings.schedule.source_seconds / (4 if passing else 1))
+
+    async def _compliance(self, source: str, now: datetime) -> datetime:
+        with self._look():
+            self._note(await observe_compliance(self._ctx, source, now))
+        return now + COMPLIANCE_EVERY
 
     def _note(self, looks: Iterable[Observation]) -> None:
         """Count each look that saw nothing; say so when it begins, when the reason changes, and when it is over."""

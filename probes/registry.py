@@ -16,6 +16,9 @@ PROBES: dict[str, str] = {
 ACCOUNTS = ("ses", "webhook")
 """The probes of sending platforms: what `kind` of an account may be."""
 
+SOURCES = ("google_postmaster",)
+"""The probes that belong to no sending platform: the tables `[sources.NAME]` that there may be."""
+
 
 def load(name: str) -> ModuleType:
     """The module of a probe. Raises LookupError, naming the probes there are."""

@@ -9,11 +9,11 @@ evidence, since a paused domain sends nothing that could be judged.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from deliverd.core import rules, volume
 from deliverd.core.rules import Verdict
-from deliverd.model import Counts, Decision, Limit, Look, Mode, Order, OrderKind, Policy, SendState, Standing
+from deliverd.model import Counts, Decision, Limit, Look, Mode, Order, OrderKind, Policy, SendState, Standing, Watched
 
 POLICY = "policy"
 """The author of a decision that no person ordered."""
@@ -24,8 +24,9 @@ class Case:
     """All that judging one domain needs.
 
     `window` counts the cohorts from `counting_from(policy, last, now)` on, `since` those from the last decision's
-    `since` on; `sends` gives messages sent by UTC day; `orders` oldest first; `expected` the sources that watch the
-    domain and since when; `imposed` the strictest limit that is asked of its levers now (None: nothing ever was).
+    `since` on; `sends` gives messages sent by UTC day; `published` the looks at days that a mailbox provider published
+    figures of (part: the ISO day), which never go stale; `orders` oldest first; `expected` the sources that watch the
+    domain; `imposed` the strictest limit that is asked of its levers now (None: nothing ever was).
     """
 
     domain: str
@@ -37,8 +38,9 @@ class Case:
     since: Counts = field(default_factory=Counts)
     sends: Mapping[date, int] = field(default_factory=dict)
     looks: Sequence[tuple[int, Look]] = ()
+    published: Sequence[tuple[int, Look]] = ()
     orders: Sequence[Order] = ()
-    expected: Mapping[str, datetime] = field(default_factory=dict)
+    expected: Mapping[str, Watched] = field(default_factory=dict)
     imposed: Limit | None = None
 
     @property
@@ -52,11 +54,20 @@ def counting_from(policy: Policy, last: Decision | None, now: datetime) -> datet
     return max(start, last.epoch) if last and last.epoch else start
 
 
+def published_from(policy: Policy, last: Decision | None, now: datetime) -> date:
+    """The first day whose published figures count: of the policy's window, and after the day of the last resume."""
+    start = (now - policy.window).date()
+    return max(start, last.epoch.date() + timedelta(days=1)) if last and last.epoch else start
+
+
 def judge(case: Case) -> Verdict:
     """The worst verdict over all rules."""
     verdicts = (
         rules.complaints(case.policy, case.window, counting_from(case.policy, case.last, case.now), case.now),
         rules.authentication(case.policy, case.looks, case.now),
+        rules.published(
+            case.policy.published, case.published, case.sends, published_from(case.policy, case.last, case.now)
+        ),
     )
     return max(verdicts, key=lambda verdict: verdict.standing.rank)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from deliverd.model import AuthenticationRule, Counts, Look, Policy, RateGuard, Standing
+from deliverd.model import AuthenticationRule, Counts, Look, Policy, PublishedRule, RateGuard, Standing, Watched
 from probes.observation import Seen
 
 AUTHENTICATION = ("spf", "dkim", "dmarc")
@@ -76,6 +76,60 @@ def _numbers(counts: Counts, since: datetime, now: datetime) -> dict[str, Any]:
     }
 
 
+def published(rule: PublishedRule, days: Sequence[tuple[int, Look]], sends: Mapping[date, int], first: date) -> Verdict:
+    """The published-rate guard: the worst day, from `first` on, of the spam rates that a mailbox provider published.
+
+    `days` are looks whose part is the day; `sends` are the domain's own messages, to anyone, by UTC day. All `>=`, on
+    ratios: a rate of exactly the threshold acts. What acts is cautious both ways. A pause wants `rule.complaints`
+    complaints implied (rate x messages sent that day, an upper bound: the rate is about one provider's mail); with
+    fewer, or when nothing is known of that day's mail, the pause rate throttles and the throttle rate is watched.
+
+    A day that is missing, or has no spam rate, is unseen: it calls for nothing and excuses nothing.
+    """
+    verdicts = [(0.0, Verdict("published", Standing.HEALTHY))]
+    for id_, look in sorted(days, key=lambda row: (row[1].latest.part, row[1].latest.source), reverse=True):
+        readings = look.seen.answer.readings if look.seen and isinstance(look.seen.answer, Seen) else {}
+        rate, day = readings.get("spam_rate"), date.fromisoformat(look.latest.part)
+        if isinstance(rate, float) and day >= first:
+            verdicts.append((rate, _published(rule, look.latest.source, id_, day, rate, sends.get(day, 0))))
+    return max(verdicts, key=lambda pair: (pair[1].standing.rank, pair[0]))[1]
+
+
+def _published(rule: PublishedRule, source: str, id_: int, day: date, rate: float, sent: int) -> Verdict:
+    implied = round(rate * sent, 6)  # else 3 implied complaints could be 2.9999999999999996
+    enough = implied >= rule.complaints
+    watch, throttle, pause = rule.rates
+    if rate < watch:
+        return Verdict("published", Standing.HEALTHY)
+    if rate >= pause:
+        reached, threshold, standing = "pause", pause, Standing.PAUSED if enough else Standing.THROTTLED
+    elif rate >= throttle:
+        reached, threshold, standing = "throttle", throttle, Standing.THROTTLED if enough else Standing.WATCH
+    else:
+        reached, threshold, standing = "watch", watch, Standing.WATCH
+    volume = f"about {implied:.3g} complaints of {sent:,} messages sent" if sent else "how much was sent is not known"
+    needed = "" if reached == "watch" else f" with at least {rule.complaints} complaints"
+    reason = (
+        f"{source.replace('_', ' ').title()} published a spam rate of {percent(rate)} for {day}, {volume}; "
+        f"the {reached} threshold is {percent(threshold)}{needed}"
+    )
+    evidence = {
+        "source": source,
+        "day": day.isoformat(),
+        "spam_rate": rate,
+        "sent_that_day": sent or None,
+        "implied_complaints": implied if sent else None,
+        "threshold": threshold,
+        "complaints_needed": None if reached == "watch" else rule.complaints,
+        "threshold_source": rule.source,
+        "threshold_date": rule.date,
+    }
+    return Verdict(f"published-{_VERBS[standing]}", standing, reason, evidence, (id_,))
+
+
+_VERBS = {Standing.WATCH: "watch", Standing.THROTTLED: "throttle", Standing.PAUSED: "pause"}
+
+
 def authentication(policy: Policy, looks: Sequence[tuple[int, Look]], now: datetime) -> Verdict:
     """SPF, DKIM and DMARC: watched once a failure is confirmed by a second look, `then` after the grace.
 
@@ -90,7 +144,7 @@ def authentication(policy: Policy, looks: Sequence[tuple[int, Look]], now: datet
 
 def _confirmed(look: Look, policy: Policy, now: datetime) -> bool:
     failing = look.failing_since is not None and look.failures >= policy.authentication.confirmations
-    return failing and not stale(look, policy, now)
+    return failing and not stale(look, policy.stale_after, now)
 
 
 def _failing(
@@ -129,25 +183,27 @@ def _another_key_signs(source: str, looks: Sequence[tuple[int, Look]]) -> bool:
     )
 
 
-def stale(look: Look, policy: Policy, now: datetime) -> bool:
-    """Whether the source has not answered for longer than the policy allows: what it said is then unknown."""
-    return look.seen is None or now - look.seen.at > policy.stale_after
+def stale(look: Look, after: timedelta, now: datetime) -> bool:
+    """Whether the source has not answered for longer than `after`: what it said is then unknown."""
+    return look.seen is None or now - look.seen.at > after
 
 
 def unknown(
-    policy: Policy, looks: Sequence[tuple[int, Look]], expected: Mapping[str, datetime], now: datetime
+    policy: Policy, looks: Sequence[tuple[int, Look]], expected: Mapping[str, Watched], now: datetime
 ) -> tuple[str, ...]:
     """The sources that should watch the domain and have no fresh answer, however recently they were first asked."""
-    fresh = {look.latest.source for _, look in looks} - {
-        look.latest.source for _, look in looks if stale(look, policy, now)
-    }
-    return tuple(sorted(set(expected) - fresh))
+    return tuple(source for source in sorted(expected) if not _fresh(source, expected[source], policy, looks, now))
+
+
+def _fresh(source: str, watched: Watched, policy: Policy, looks: Sequence[tuple[int, Look]], now: datetime) -> bool:
+    mine = [look for _, look in looks if look.latest.source == source]
+    return bool(mine) and not any(stale(look, watched.stale_after(policy), now) for look in mine)
 
 
 def blind(
-    policy: Policy, looks: Sequence[tuple[int, Look]], expected: Mapping[str, datetime], now: datetime
+    policy: Policy, looks: Sequence[tuple[int, Look]], expected: Mapping[str, Watched], now: datetime
 ) -> tuple[str, ...]:
-    """The sources that should watch the domain and have not answered for `stale_after`.
+    """The sources that should watch the domain and have not answered for longer than their answers hold.
 
     `expected` gives each source that watches the domain and since when it has been asked to: a source just added is
     not stale yet, and one that nobody polls any more is.
@@ -155,7 +211,8 @@ def blind(
     return tuple(source for source in sorted(expected) if _dark(source, expected[source], policy, looks, now))
 
 
-def _dark(source: str, asked_since: datetime, policy: Policy, looks: Sequence[tuple[int, Look]], now: datetime) -> bool:
+def _dark(source: str, watched: Watched, policy: Policy, looks: Sequence[tuple[int, Look]], now: datetime) -> bool:
     mine = [look for _, look in looks if look.latest.source == source]
-    overdue = now - asked_since > policy.stale_after
-    return any(stale(look, policy, now) if look.seen else overdue for look in mine) if mine else overdue
+    after = watched.stale_after(policy)
+    overdue = now - watched.since > after
+    return any(stale(look, after, now) if look.seen else overdue for look in mine) if mine else overdue

@@ -1,16 +1,16 @@
 """The arrow from history to a decision and what it asks of the levers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from deliverd.core import alert, decide
 from deliverd.core.rules import blind
 from deliverd.engine.context import Context
-from deliverd.engine.observe import expected
-from deliverd.model import Decision, Desired, Incident, Lever, Limit, Look, Policy, SendState
+from deliverd.engine.observe import PUBLISHERS, expected
+from deliverd.model import Decision, Desired, Incident, Lever, Limit, Look, Policy, SendState, Watched
 from deliverd.platforms.base import PlatformError
-from deliverd.settings import Domain
+from deliverd.settings import Domain, Settings
 from deliverd.store import decisions, desired, events, incidents, observations, orders
 from deliverd.store.connection import Conn
 
@@ -67,6 +67,9 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
     last = decisions.latest(conn, domain)
     asked = desired.newest(conn, settings.platform, [domain])
     standing = incidents.open_incidents(conn, domain)
+    rows = [row for row in observations.looks(conn, domain) if _still_asked(row[1], ctx.settings, settings)]
+    first = decide.published_from(policy, last, now).isoformat()
+    watching = expected(ctx, domain)
     case = decide.Case(
         domain=domain,
         now=now,
@@ -76,23 +79,37 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
         window=events.counts(conn, domain, decide.counting_from(policy, last, now)),
         since=events.counts(conn, domain, last.since) if last else events.counts(conn, domain, now),
         sends=events.sends_by_day(conn, domain, now - timedelta(days=VOLUME_DAYS)),
-        looks=[row for row in observations.looks(conn, domain) if _still_asked(row[1], settings)],
+        looks=[row for row in rows if row[1].latest.source not in PUBLISHERS or not row[1].latest.part],
+        published=[row for row in rows if _is_day(row[1]) and row[1].latest.part >= first],
         orders=orders.newest(conn, domain)[::-1],
-        expected=expected(ctx, domain) | _dark_before(standing, policy),
+        expected=watching | _dark_before(standing, policy, watching),
         imposed=max((row.limit for row in asked), key=lambda limit: limit.strictness, default=None),
     )
     return _Standing(case, asked, standing)
 
 
-def _still_asked(look: Look, settings: Domain) -> bool:
-    """Whether the configuration still asks for what was looked at: a DKIM selector may have been taken out of it."""
-    return look.latest.source != "dkim" or look.latest.part in settings.dkim_selectors
+def _still_asked(look: Look, settings: Settings, domain: Domain) -> bool:
+    """Whether the configuration still asks for what was looked at: a selector or a source may have left it."""
+    source = look.latest.source
+    if source in PUBLISHERS:
+        return source in settings.sources
+    return source != "dkim" or look.latest.part in domain.dkim_selectors
 
 
-def _dark_before(standing: Sequence[Incident], policy: Policy) -> dict[str, datetime]:
+def _is_day(look: Look) -> bool:
+    """Whether a look is at one day of a publisher's, and not at the whole or at how its rules are kept."""
+    return look.latest.source in PUBLISHERS and look.latest.part[:1].isdigit()
+
+
+def _dark_before(standing: Sequence[Incident], policy: Policy, watching: Mapping[str, Watched]) -> dict[str, Watched]:
     """The sources that were dark already when this process began to ask: a restart is not a sight of them."""
-    dark = [incident for incident in standing if incident.cause == alert.BLIND]
-    return {source: it.opened_at - policy.stale_after for it in dark for source in it.facts.get("sources", ())}
+    return {
+        source: replace(watching[source], since=incident.opened_at - watching[source].stale_after(policy))
+        for incident in standing
+        if incident.cause == alert.BLIND
+        for source in incident.facts.get("sources", ())
+        if source in watching
+    }
 
 
 async def _levers(ctx: Context, domain: str, known: _Standing, limit: Limit | None) -> tuple[tuple[Lever, ...], str]:

@@ -27,6 +27,7 @@ from deliverd.model import (
     OrderKind,
     Outcome,
     Policy,
+    PublishedRule,
     RateGuard,
     Result,
     SendState,
@@ -58,6 +59,11 @@ def authentication_rule(**over: Any) -> AuthenticationRule:
     return AuthenticationRule(**({"source": "a test", "date": "2026-11-22"} | over))
 
 
+def published_rule(**over: Any) -> PublishedRule:
+    percents = {"watch_percent": Decimal("0.08"), "throttle_percent": Decimal("0.10"), "pause_percent": Decimal("0.30")}
+    return PublishedRule(**(percents | {"complaints": 3, "source": "a test", "date": "2026-11-22"} | over))
+
+
 def policy(**over: Any) -> Policy:
     """The shipped thresholds, written out here: a change in the shipped file must not quietly change these tests."""
     shipped: dict[str, Any] = {
@@ -65,6 +71,7 @@ def policy(**over: Any) -> Policy:
         "watch": guard("0.05", 1),
         "throttle": guard("0.08", 3),
         "pause": guard("0.30", 5),
+        "published": published_rule(),
         "authentication": authentication_rule(),
         "throttle_fraction": 0.5,
         "throttle_floor_per_day": 20,
@@ -101,6 +108,12 @@ def failing(
 ) -> Look:
     one = seen(source, code, at, part)
     return Look(one, one, failing_since=since, failures=times)
+
+
+def day(iso: str, at: datetime = NOW, source: str = "google_postmaster", **readings: Any) -> Look:
+    """What a mailbox provider published for one day."""
+    one = Observation(source, DOMAIN, at, Seen(readings), iso)
+    return Look(one, one)
 
 
 def never_seen(source: str, part: str = "") -> Look:

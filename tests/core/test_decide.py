@@ -1,6 +1,6 @@
 """The ladder, row by row: what a domain's standing becomes, and what is asked of its levers."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from core.builders import (
     authentication_rule,
     case,
     counts,
+    day,
     decision,
     failing,
     gone_dark,
@@ -27,8 +28,8 @@ from core.builders import (
     throttled,
 )
 
-from deliverd.core.decide import counting_from, decide, held, judge, wanted
-from deliverd.model import Decision, Limit, Mode, Order, OrderKind, Standing
+from deliverd.core.decide import counting_from, decide, held, judge, published_from, wanted
+from deliverd.model import Decision, Limit, Mode, Order, OrderKind, Standing, Watched
 
 QUIET, WORTH_A_WATCH, TOO_MANY, FAR_TOO_MANY = (
     counts(10_000, 4),
@@ -116,7 +117,7 @@ def test_the_dwell(age: Any, up: bool) -> None:
 
 HOLD, RELEASE = order(OrderKind.HOLD, 1), order(OrderKind.RELEASE, 2)
 ALL_FRESH = [(1, good("spf")), (2, good("dmarc"))]
-WATCHED = {"expected": {"spf": NOW - DAY, "dmarc": NOW - DAY}}
+WATCHED = {"expected": {"spf": Watched(NOW - DAY), "dmarc": Watched(NOW - DAY)}}
 
 
 @pytest.mark.parametrize(
@@ -128,15 +129,19 @@ WATCHED = {"expected": {"spf": NOW - DAY, "dmarc": NOW - DAY}}
         pytest.param({"looks": ALL_FRESH, **WATCHED}, True, id="every source has a fresh answer"),
         pytest.param({"looks": ALL_FRESH[:1], **WATCHED}, False, id="a source that nobody polls"),
         pytest.param({"looks": [ALL_FRESH[0], (2, gone_dark(good("dmarc")))], **WATCHED}, False, id="a dark source"),
-        pytest.param({"expected": {"spf": NOW}}, False, id="a source just added that has not answered yet"),
-        pytest.param({"looks": [(1, never_seen("spf"))], "expected": {"spf": NOW}}, False, id="and one that could not"),
+        pytest.param({"expected": {"spf": Watched(NOW)}}, False, id="a source just added that has not answered yet"),
+        pytest.param(
+            {"looks": [(1, never_seen("spf"))], "expected": {"spf": Watched(NOW)}}, False, id="and one that could not"
+        ),
     ],
 )
 def test_what_stands_in_the_way_of_a_step_up(over: dict[str, Any], up: bool) -> None:
     assert (decide(case(WATCH, **over)) is not None) is up
 
 
-@pytest.mark.parametrize("over", [{"orders": (HOLD,)}, {"expected": {"spf": NOW - DAY}}], ids=["hold", "blind"])
+@pytest.mark.parametrize(
+    "over", [{"orders": (HOLD,)}, {"expected": {"spf": Watched(NOW - DAY)}}], ids=["hold", "blind"]
+)
 def test_nothing_stands_in_the_way_of_protection(over: dict[str, Any]) -> None:
     assert next_standing(decide(case(WATCH, window=FAR_TOO_MANY, **over))) == (Standing.PAUSED, 0)
 
@@ -406,3 +411,47 @@ def test_a_watch_at_every_complaint_still_lets_a_domain_without_complaints_up() 
     every = policy(watch=guard("0", 1))
     assert next_standing(decide(case(THROTTLED, policy=every, since=CLEAN))) == (Standing.WATCH, 0)
     assert decide(case(THROTTLED, policy=every, since=counts(100_000, 1))) is None
+
+
+@pytest.mark.parametrize(
+    ("epoch", "first"),
+    [
+        pytest.param(None, date(2026, 11, 15), id="the window"),
+        pytest.param(NOW - 9 * DAY, date(2026, 11, 15), id="an epoch before the window"),
+        pytest.param(NOW - 2 * DAY, date(2026, 11, 21), id="the day after the resume, which had mail of both kinds"),
+    ],
+)
+def test_from_which_day_published_figures_count(epoch: Any, first: date) -> None:
+    assert published_from(DEFAULT, decision(Standing.HEALTHY, epoch=epoch), NOW) == first
+    assert published_from(DEFAULT, None, NOW) == date(2026, 11, 15)
+
+
+SENT = {date(2026, 11, 20): 2000, date(2026, 11, 21): 2000}
+BAD_DAY = [(3, day("2026-11-20", spam_rate=0.0035))]
+
+
+def test_a_published_rate_pauses_on_the_days_own_mail() -> None:
+    made = decide(case(published=BAD_DAY, sends=SENT))
+    assert made is not None
+    assert (made.standing, made.rule, made.observation_ids) == (Standing.PAUSED, "published-pause", (3,))
+
+
+def test_after_a_resume_the_day_that_led_to_the_pause_counts_no_more() -> None:
+    resumed = decision(Standing.RECOVERING, step=1, epoch=NOW - 2 * DAY)
+    assert decide(case(resumed, published=BAD_DAY, sends=SENT)) is None
+    again = [*BAD_DAY, (4, day("2026-11-21", spam_rate=0.0035))]
+    assert next_standing(decide(case(resumed, published=again, sends=SENT))) == (Standing.PAUSED, 0)
+
+
+def test_the_worst_of_all_rules_is_taken() -> None:
+    mild = [(3, day("2026-11-20", spam_rate=0.0009))]
+    assert judge(case(window=TOO_MANY, published=mild, sends=SENT)).rule == "complaints-throttle"
+    assert judge(case(window=WORTH_A_WATCH, published=BAD_DAY, sends=SENT)).rule == "published-pause"
+
+
+def test_a_source_that_is_asked_seldom_stands_in_nobodys_way_before_its_second_round() -> None:
+    """Nor a publisher that is dark: its days stand, and nothing is loosened."""
+    seldom = {"google_postmaster": Watched(NOW - 9 * DAY, timedelta(hours=6))}
+    last_round, missed_two = ([(1, good("google_postmaster", at=NOW - age * HOUR))] for age in (12, 13))
+    assert next_standing(decide(case(WATCH, looks=last_round, expected=seldom))) == (Standing.HEALTHY, 0)
+    assert decide(case(WATCH, looks=missed_two, expected=seldom)) is None

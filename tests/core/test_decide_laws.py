@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deliverd.core.decide import Case, decide, wanted
 from deliverd.core.rules import AUTHENTICATION
 from deliverd.core.volume import limit_of
-from deliverd.model import Decision, Limit, Look, Mode, Order, OrderKind, Standing
+from deliverd.model import Decision, Limit, Look, Mode, Order, OrderKind, Standing, Watched
 
 NORMAL = 1000
 standings = st.sampled_from(Standing)
@@ -82,7 +82,7 @@ def cases(draw: st.DrawFn, orders: st.SearchStrategy[tuple[Order, ...]] = NO_ORD
         window=draw(tallies),
         since=draw(tallies),
         looks=list(enumerate(looks.values(), 1)),
-        expected={name: NOW - timedelta(days=9) for name in looks},
+        expected={name: Watched(NOW - timedelta(days=9)) for name in looks},
         orders=draw(orders),
         imposed=imposed,
     )

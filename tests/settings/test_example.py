@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from deliverd.model import AuthenticationRule, Mode, Policy, RateGuard
+from deliverd.model import AuthenticationRule, Mode, Policy, PublishedRule, RateGuard
 from deliverd.settings import Alerts, Domain, Log, Owner, Schedule, Settings, Store, Web, load
 from deliverd.settings_policies import load_default_policies
 from probes import registry
@@ -27,6 +27,7 @@ TABLES: list[tuple[str, type[BaseModel]]] = [
     ("policies.careful.watch", RateGuard),
     ("policies.careful.throttle", RateGuard),
     ("policies.careful.pause", RateGuard),
+    ("policies.careful.published", PublishedRule),
     ("policies.careful.authentication", AuthenticationRule),
 ]
 
@@ -62,6 +63,20 @@ def test_every_key_of_a_domain_is_in_the_example():
 def test_every_key_of_every_kind_of_account_is_in_the_example(kind):
     (account,) = [name for name, config in load(EXAMPLE, {}).platforms.items() if config.kind == kind]
     assert keys_of(f"platforms.{account}") == registry.load(kind).Config.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", registry.SOURCES)
+def test_every_key_of_every_source_is_in_the_example(name):
+    assert type(load(EXAMPLE, {}).sources[name]) is registry.load(name).Config
+    assert keys_of(f"sources.{name}") == registry.load(name).Config.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", registry.SOURCES)
+def test_the_example_shows_the_defaults_of_a_source(name):
+    """But for its key."""
+    source = load(EXAMPLE, {}).sources[name]
+    shown = {key for key, field in type(source).model_fields.items() if key != "token" and not field.is_required()}
+    assert source.model_dump(include=shown) == {key: type(source).model_fields[key].default for key in shown}
 
 
 def test_the_example_loads():

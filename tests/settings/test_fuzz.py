@@ -11,10 +11,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deliverd.settings import ConfigError, Settings, load
+from probes import registry
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "deliverd.example.toml").read_text()
 
-NAMES_IN_USE = ["mail", "growth", "acme.com", "default"]
+for name in registry.SOURCES:
+    registry.load(name)  # here, for some take a second: the deadline is for what each example does
+
+NAMES_IN_USE = ["mail", "growth", "acme.com", "default", *registry.SOURCES]
 KEYS_IN_USE = [
     "kind",
     "secret",
@@ -27,6 +31,7 @@ KEYS_IN_USE = [
     "pause",
     "source",
     "channels",
+    "token",
     "ramp",
 ]
 KNOWN = st.sampled_from([*Settings.model_fields, *NAMES_IN_USE, *KEYS_IN_USE])

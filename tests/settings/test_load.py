@@ -20,6 +20,7 @@ def test_the_small_one_takes_every_default(loaded):
     assert settings.schedule.model_dump() == {
         "dns_seconds": 900,
         "platform_seconds": 300,
+        "source_seconds": 21_600,
         "judge_seconds": 60,
         "reconcile_seconds": 300,
         "sweep_seconds": 1,

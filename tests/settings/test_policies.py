@@ -26,7 +26,7 @@ def test_every_threshold_is_written_down(default):
 
 def test_every_threshold_has_its_source_and_its_day(default):
     """Those in tables have keys for it, the others a comment above them."""
-    for guard in (default.watch, default.throttle, default.pause, default.authentication):
+    for guard in (default.watch, default.throttle, default.pause, default.published, default.authentication):
         assert guard.source
         assert guard.date.startswith("2026-")
     comment, cited = "", {}
@@ -41,7 +41,7 @@ def test_every_threshold_has_its_source_and_its_day(default):
     assert all("Source:" in comment and "2026-" in comment for comment in cited.values())
 
 
-_TABLES = {"watch", "throttle", "pause", "authentication"}
+_TABLES = {"watch", "throttle", "pause", "published", "authentication"}
 
 
 def test_the_shipped_numbers(default):
@@ -50,6 +50,8 @@ def test_the_shipped_numbers(default):
         (0.0008, 3),
         (0.003, 5),
     ]
+    assert default.published.rates == (0.0008, 0.001, 0.003)
+    assert default.published.complaints == 3
     rule = default.authentication
     assert (rule.confirmations, rule.grace_hours, rule.then) == (2, 72, Standing.THROTTLED)
     assert (default.window_days, default.throttle_fraction, default.clean_sends) == (7, 0.5, 2900)
@@ -123,3 +125,11 @@ def test_a_policy_without_a_base_stands_alone(failing, small):
 def test_a_policy_on_a_broken_base_is_not_blamed_for_it(failing, small):
     (fault,) = failing(small + "[policies.a]\nbase = 'b'\n[policies.b]\nbase = 'c'\n").faults
     assert fault.place == "policies.b.base"
+
+
+def test_published_thresholds_may_not_fall_and_want_three_complaints(failing, small):
+    own = '[policies.own]\nbase = "default"\n[policies.own.published]\n'
+    (fault,) = failing(small + own + "watch_percent = 0.2\n").faults
+    assert "a milder step may not need a higher rate" in f"{fault.found} {fault.expected}"
+    (fault,) = failing(small + own + "complaints = 2\n").faults
+    assert fault.place == "policies.own.published.complaints"
