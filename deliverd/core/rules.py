@@ -1,5 +1,6 @@
 """The rules a domain is judged by: each looks at one kind of evidence and returns the standing it calls for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -90,28 +91,21 @@ def published(rule: PublishedRule, days: Sequence[tuple[int, Look]], sends: Mapp
     for id_, look in sorted(days, key=lambda row: (row[1].latest.part, row[1].latest.source), reverse=True):
         readings = look.seen.answer.readings if look.seen and isinstance(look.seen.answer, Seen) else {}
         rate, day = readings.get("spam_rate"), date.fromisoformat(look.latest.part)
-        if isinstance(rate, float) and day >= first:
+        if isinstance(rate, int | float) and day >= first:
             verdicts.append((rate, _published(rule, look.latest.source, id_, day, rate, sends.get(day, 0))))
     return max(verdicts, key=lambda pair: (pair[1].standing.rank, pair[0]))[1]
 
 
 def _published(rule: PublishedRule, source: str, id_: int, day: date, rate: float, sent: int) -> Verdict:
     implied = round(rate * sent, 6)  # else 3 implied complaints could be 2.9999999999999996
-    enough = implied >= rule.complaints
-    watch, throttle, pause = rule.rates
-    if rate < watch:
-        return Verdict("published", Standing.HEALTHY)
-    if rate >= pause:
-        reached, threshold, standing = "pause", pause, Standing.PAUSED if enough else Standing.THROTTLED
-    elif rate >= throttle:
-        reached, threshold, standing = "throttle", throttle, Standing.THROTTLED if enough else Standing.WATCH
-    else:
-        reached, threshold, standing = "watch", watch, Standing.WATCH
-    volume = f"about {implied:.3g} complaints of {sent:,} messages sent" if sent else "how much was sent is not known"
-    needed = "" if reached == "watch" else f" with at least {rule.complaints} complaints"
+    step, threshold, standing = _step(rule, rate, implied >= rule.complaints)
+    if standing is Standing.HEALTHY:
+        return Verdict("published", standing)
+    acts = step != "watch"
+    volume = f"about {_tenths(implied)} complaints of {sent:,} messages sent" if sent else "volume not known"
     reason = (
-        f"{source.replace('_', ' ').title()} published a spam rate of {percent(rate)} for {day}, {volume}; "
-        f"the {reached} threshold is {percent(threshold)}{needed}"
+        f"{source.replace('_', ' ').title()} published a spam rate of {percent(rate)} for {day}, {volume}; the {step} "
+        f"threshold is {percent(threshold)}{f' with at least {rule.complaints} complaints' if acts else ''}"
     )
     evidence = {
         "source": source,
@@ -120,7 +114,7 @@ def _published(rule: PublishedRule, source: str, id_: int, day: date, rate: floa
         "sent_that_day": sent or None,
         "implied_complaints": implied if sent else None,
         "threshold": threshold,
-        "complaints_needed": None if reached == "watch" else rule.complaints,
+        "complaints_needed": rule.complaints if acts else None,
         "threshold_source": rule.source,
         "threshold_date": rule.date,
     }
@@ -128,6 +122,21 @@ def _published(rule: PublishedRule, source: str, id_: int, day: date, rate: floa
 
 
 _VERBS = {Standing.WATCH: "watch", Standing.THROTTLED: "throttle", Standing.PAUSED: "pause"}
+
+
+def _step(rule: PublishedRule, rate: float, enough: bool) -> tuple[str, float, Standing]:
+    """The highest threshold that a rate reaches, and what it calls for with or without `enough` implied complaints."""
+    watch, throttle, pause = rule.rates
+    if rate >= pause:
+        return "pause", pause, Standing.PAUSED if enough else Standing.THROTTLED
+    if rate >= throttle:
+        return "throttle", throttle, Standing.THROTTLED if enough else Standing.WATCH
+    return "watch", watch, Standing.WATCH if rate >= watch else Standing.HEALTHY
+
+
+def _tenths(number: float) -> str:
+    """Rounded down: 2.99 complaints are not 3."""
+    return f"{math.floor(number * 10) / 10:,.1f}".removesuffix(".0")
 
 
 def authentication(policy: Policy, looks: Sequence[tuple[int, Look]], now: datetime) -> Verdict:

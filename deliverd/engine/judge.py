@@ -67,8 +67,9 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
     last = decisions.latest(conn, domain)
     asked = desired.newest(conn, settings.platform, [domain])
     standing = incidents.open_incidents(conn, domain)
-    rows = [row for row in observations.looks(conn, domain) if _still_asked(row[1], ctx.settings, settings)]
     first = decide.published_from(policy, last, now).isoformat()
+    looks = observations.looks(conn, domain, PUBLISHERS, first)
+    rows = [row for row in looks if _still_asked(row[1], ctx.settings, settings)]
     watching = expected(ctx, domain)
     case = decide.Case(
         domain=domain,
@@ -80,7 +81,7 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
         since=events.counts(conn, domain, last.since) if last else events.counts(conn, domain, now),
         sends=events.sends_by_day(conn, domain, now - timedelta(days=VOLUME_DAYS)),
         looks=[row for row in rows if row[1].latest.source not in PUBLISHERS or not row[1].latest.part],
-        published=[row for row in rows if _is_day(row[1]) and row[1].latest.part >= first],
+        published=[row for row in rows if _is_day(row[1])],
         orders=orders.newest(conn, domain)[::-1],
         expected=watching | _dark_before(standing, policy, watching),
         imposed=max((row.limit for row in asked), key=lambda limit: limit.strictness, default=None),

@@ -13,10 +13,10 @@ from deliverd.render import LeverState
 from deliverd.store import actions, decisions, desired, incidents, notices
 from deliverd.store.connection import Conn
 
-AT_ONCE = 4
+AT_ONCE = 2
 """How many notices leave at once: a burst of them must not slow down the acts they tell of."""
 
-A_ROUND = 50
+A_ROUND = 10
 """How many notices a round prepares at most; those that are left come with the next one."""
 
 TELL_LATE = timedelta(days=7)

@@ -1,6 +1,5 @@
 """Decisions: one numbered line a domain. Taking the next number is the claim to have decided."""
 
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, tuple_
@@ -36,7 +35,9 @@ def append(conn: Connection, decision: Decision) -> Decision:
         epoch = {"domain": decision.domain, "started_at": decision.epoch, "decision_id": row_id}
         statement = insert(conn.dialect.name, schema.epochs).values(**epoch)
         conn.execute(statement.on_conflict_do_nothing(index_elements=list(schema.epochs.primary_key)))
-    return replace(decision, id=row_id)
+    stored = get(conn, row_id)
+    assert stored is not None
+    return stored
 
 
 def latest(conn: Connection, domain: str) -> Decision | None:

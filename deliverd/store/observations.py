@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, select
+from sqlalchemy import Connection, RowMapping, Select, bindparam, or_, select
 
 from deliverd.model import Look
 from deliverd.store import schema
@@ -44,19 +44,25 @@ def append(conn: Connection, observed: Sequence[tuple[Observation, bool]]) -> li
     return ids
 
 
-def looks(conn: Connection, domain: str) -> tuple[tuple[int, Look], ...]:
-    """The look of every (source, part) at a domain, with the id of its newest observation; by source and part."""
-    rows = conn.execute(_looking(), {"domain": domain}).mappings()
+def looks(conn: Connection, domain: str, daily: tuple[str, ...] = (), first: str = "") -> tuple[tuple[int, Look], ...]:
+    """The look of every (source, part) at a domain, with the id of its newest observation; by source and part.
+
+    Of the `daily` sources, whose parts are ISO days, none before the day `first`: there is one more every day.
+    """
+    rows = conn.execute(_looking(daily), {"domain": domain} | ({"first": first} if daily else {})).mappings()
     return tuple((int(row["latest_id"]), _look(row)) for row in rows)
 
 
 @cache
-def _looking() -> Select[Any]:
+def _looking(daily: tuple[str, ...]) -> Select[Any]:
     table = schema.looks
     latest, seen = schema.observations.alias("latest"), schema.observations.alias("seen")
     joined = table.join(latest, latest.c.id == table.c.latest_id).outerjoin(seen, seen.c.id == table.c.seen_id)
     columns = [*_labelled(latest), *_labelled(seen), table.c.failing_since, table.c.failures]
     question = select(*columns).select_from(joined).where(table.c.target == bindparam("domain"))
+    if daily:
+        recent = or_(table.c.source.not_in(daily), table.c.part == "", table.c.part >= bindparam("first"))
+        question = question.where(recent)
     return question.order_by(table.c.source, table.c.part)
 
 

@@ -167,9 +167,21 @@ def test_a_published_verdict_carries_the_numbers_it_stands_on() -> None:
 
 def test_a_published_verdict_does_not_make_up_a_volume() -> None:
     verdict = rules.published(published_rule(), [(4, day("2026-11-21", spam_rate=0.0009))], {}, FIRST)
-    assert verdict.reason.endswith("for 2026-11-21, how much was sent is not known; the watch threshold is 0.08 %")
+    assert verdict.reason.endswith("for 2026-11-21, volume not known; the watch threshold is 0.08 %")
     known = ("sent_that_day", "implied_complaints", "complaints_needed")
     assert [verdict.evidence[key] for key in known] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("rate", "sent", "words"),
+    [
+        pytest.param(0.003, 999, "about 2.9 complaints of 999 messages", id="2.997 are not 3"),
+        pytest.param(0.01, 1_234_567, "about 12,345.6 complaints of 1,234,567 messages", id="many"),
+    ],
+)
+def test_implied_complaints_are_rounded_down(rate: float, sent: int, words: str) -> None:
+    days = [(4, day("2026-11-21", spam_rate=rate))]
+    assert words in rules.published(published_rule(), days, {YESTERDAY: sent}, FIRST).reason
 
 
 GOOD_DAY, MILD_DAY, BAD_DAY = (

@@ -15,8 +15,8 @@ from probes import registry
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "deliverd.example.toml").read_text()
 
-for name in registry.SOURCES:
-    registry.load(name)  # here, for some take a second: the deadline is for what each example does
+NO_HURRY = settings(deadline=None)
+"""The clients that the example asks for take a second to load, once."""
 
 NAMES_IN_USE = ["mail", "growth", "acme.com", "default", *registry.SOURCES]
 KEYS_IN_USE = [
@@ -97,7 +97,7 @@ def test_any_bytes(data):
 @given(
     st.integers(0, EXAMPLE.count("\n") - 1), st.sampled_from(["", "x = 1", "[web]", "[[web]]", "= 3", '"""', "\x00"])
 )
-@settings(max_examples=60)
+@settings(NO_HURRY, max_examples=60)
 def test_the_example_with_any_line_spoilt(number, line):
     lines = EXAMPLE.splitlines()
     lines[number] = line
@@ -111,6 +111,7 @@ TEXTS = st.one_of(st.text(), VALUES.map(toml), st.text(st.characters(codec=None)
 
 @given(st.dictionaries(NAMES.map("DELIVERD_{}".format), TEXTS, max_size=5))
 @example({"DELIVERD_LOG__LEVEL__FILE": "x", "deliverd_log__level": "y"})
+@NO_HURRY
 def test_any_variables(environ):
     loads_or_refuses(EXAMPLE.encode(), environ)
 
@@ -119,5 +120,6 @@ FILES = NAMES.map(str.lower).filter(lambda name: "/" not in name and name.isasci
 
 
 @given(st.dictionaries(FILES, st.binary(), max_size=4))
+@NO_HURRY
 def test_any_secret_files(files):
     loads_or_refuses(EXAMPLE.encode(), secrets=files)

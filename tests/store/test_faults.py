@@ -205,7 +205,8 @@ async def test_postgres_restarted_under_load_loses_nothing_acknowledged(
     lanes = asyncio.gather(*(lane(number) for number in range(4)))
     await asyncio.sleep(0.15)
     await asyncio.to_thread(postgres.stop)
-    await asyncio.sleep(0.2)
+    while not refused and time.monotonic() < stop_at:
+        await asyncio.sleep(0.02)
     await asyncio.to_thread(postgres.start)
     await lanes
     await store.aclose()

@@ -119,3 +119,15 @@ def test_looks_stay_quick_with_a_long_history(conn: Connection) -> None:
         found = observations.looks(conn, "acme.com")
     assert (time.perf_counter() - started) / 10 < 0.02
     assert [(one.failures, one.latest.answer) for _, one in found] == [(1, DARK), (2, latest.answer)]
+
+
+def test_old_days_of_a_daily_source_are_left_out_when_asked(conn: Connection) -> None:
+    parts = ["", "2026-11-13", "2026-11-14", "2026-11-15", "compliance"]
+    published = [(observation("google_postmaster", part=part), False) for part in parts]
+    observations.append(conn, [*published, (observation("dkim", part="20230601"), False)])
+    found = observations.looks(conn, "acme.com", ("google_postmaster",), "2026-11-14")
+    assert [(one.latest.source, one.latest.part) for _, one in found] == [
+        ("dkim", "20230601"),
+        *(("google_postmaster", part) for part in parts if part != "2026-11-13"),
+    ]
+    assert len(observations.looks(conn, "acme.com")) == 6
