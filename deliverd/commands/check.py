@@ -1,21 +1,18 @@
 """`deliverd check`: SPF, DKIM and DMARC of any domain, asked now and judged."""
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from deliverd import clock
-from deliverd.commands.codes import Code, UsageFault, worst
-from deliverd.commands.config_file import found_path, load_settings
+from deliverd.commands.codes import Code, worst
+from deliverd.commands.lookup import name_servers, settings_if_any
 from deliverd.commands.names import spelt
-from deliverd.commands.output import BAD, GOOD, QUIET, UNSURE, Output, Styled, visible
+from deliverd.commands.output import BAD, GOOD, QUIET, UNSURE, Output, Styled
 from deliverd.core.findings import Check, assess
-from deliverd.settings import ConfigError, Settings
+from deliverd.settings import Settings
 from probes import dkim, dmarc, spf
 from probes.observation import Observation, Seen
 from probes.resolver import Config as Dns
@@ -32,10 +29,10 @@ def check(
 ) -> Code:
     """Ask and show. Raises UsageFault, and ConfigError for a configuration that was asked for and cannot be used."""
     names = list(dict.fromkeys(map(spelt, domains)))
-    settings = _settings(config)
+    settings = settings_if_any(config)
     wanted = {name: _selectors(name, selectors, settings) for name in names}
     now = clock.now()
-    found = asyncio.run(_look(wanted, _dns(nameservers, settings), now))
+    found = asyncio.run(_look(wanted, name_servers(nameservers, settings), now))
     judged = {name: [(row, assess(row)) for row in rows] for name, rows in found.items()}
     if as_json:
         Output().json(_document(judged, now))
@@ -44,36 +41,10 @@ def check(
     return worst(_CODES[one.status] for rows in judged.values() for _, one in rows)
 
 
-def _settings(config: Path | None) -> Settings | None:
-    """The configuration, where there is one. One that merely lies about and is broken is passed over, and said so."""
-    path = found_path(config)
-    if path is None:
-        return None
-    try:
-        return load_settings(path)
-    except ConfigError as fault:
-        if config is not None:
-            raise
-        plural = "fault" if len(fault.faults) == 1 else "faults"
-        words = f"{path} is not used: {len(fault.faults)} {plural}; see deliverd config validate"
-        print(f"deliverd: {visible(words)}", file=sys.stderr)
-        return None
-
-
 def _selectors(domain: str, given: Sequence[str], settings: Settings | None) -> tuple[str, ...]:
     if given or settings is None or domain not in settings.domains:
         return tuple(given)
     return settings.domains[domain].dkim_selectors
-
-
-def _dns(given: Sequence[str], settings: Settings | None) -> Dns:
-    configured = settings.dns if settings else Dns()
-    if not given:
-        return configured
-    try:
-        return Dns.model_validate(configured.model_dump() | {"nameservers": tuple(given)})
-    except ValidationError as fault:
-        raise UsageFault(f"--nameserver: {fault.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
 async def _look(wanted: Mapping[str, tuple[str, ...]], dns: Dns, now: datetime) -> dict[str, list[Observation]]:

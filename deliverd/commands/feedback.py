@@ -1,19 +1,15 @@
 """`deliverd feedback parse`: what a report mail is, who wrote it, and whether it counts, for a person who wonders."""
 
 import asyncio
-import sys
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from deliverd import clock
-from deliverd.commands.codes import Code, UsageFault, worst
-from deliverd.commands.config_file import found_path, load_settings
-from deliverd.commands.output import BAD, GOOD, QUIET, UNSURE, Output, Styled, Words, stamp, visible
-from deliverd.settings import ConfigError, Settings
+from deliverd.commands.codes import Code, worst
+from deliverd.commands.lookup import name_servers, settings_if_any
+from deliverd.commands.output import BAD, GOOD, QUIET, UNSURE, Output, Styled, Words, stamp
 from probes.feedback_mail import MAX_MAIL_BYTES, examine
 from probes.feedback_verdict import Rules, Verdict, judge
 from probes.mail_authentication import Authentication
@@ -40,10 +36,10 @@ def parse(
     config: Path | None,
 ) -> Code:
     """Read and show. Raises UsageFault, and ConfigError for a configuration that was asked for and cannot be used."""
-    settings = _settings(config)
-    dns = None if no_dns else _dns(nameservers, settings)
+    settings = settings_if_any(config)
+    servers = None if no_dns else name_servers(nameservers, settings)
     now = clock.now()
-    found = asyncio.run(_look(files, trust, dns, settings.domains if settings else None, now))
+    found = asyncio.run(_look(files, trust, servers, settings.domains if settings else None, now))
     documents = [_document(path, verdict) for path, verdict in found]
     if as_json:
         Output().json({"reports": documents})
@@ -89,30 +85,6 @@ def _read(path: Path) -> tuple[bytes, bool] | str:
             return file.read(MAX_MAIL_BYTES if size <= MAX_MAIL_BYTES else HEAD_BYTES), size <= MAX_MAIL_BYTES
     except OSError as fault:
         return fault.strerror or type(fault).__name__
-
-
-def _settings(config: Path | None) -> Settings | None:
-    """The configuration, where there is one. One that merely lies about and is broken is passed over, and said so."""
-    path = found_path(config)
-    if path is None:
-        return None
-    try:
-        return load_settings(path)
-    except ConfigError:
-        if config is not None:
-            raise
-        print(f"deliverd: {visible(str(path))} is not used; see deliverd config validate", file=sys.stderr)
-        return None
-
-
-def _dns(given: Sequence[str], settings: Settings | None) -> Dns:
-    configured = settings.dns if settings else Dns()
-    if not given:
-        return configured
-    try:
-        return Dns.model_validate(configured.model_dump() | {"nameservers": tuple(given)})
-    except ValidationError as fault:
-        raise UsageFault(f"--nameserver: {fault.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
 def _code(document: dict[str, Any]) -> Code:

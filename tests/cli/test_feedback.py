@@ -117,7 +117,7 @@ def test_the_configuration_says_what_is_looked_after(tmp_path: Path) -> None:
     assert call("-c", str(config), "feedback", "parse", file, "--no-dns").code == 78
     lying_about = run("feedback", "parse", file, "--no-dns", cwd=tmp_path)
     assert lying_about.code == 0
-    assert lying_about.err == "deliverd: deliverd.toml is not used; see deliverd config validate\n"
+    assert lying_about.err == "deliverd: deliverd.toml is not used: 1 fault; see deliverd config validate\n"
 
 
 def test_a_name_server_that_is_none_is_a_fault_of_use(tmp_path: Path) -> None:
