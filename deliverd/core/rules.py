@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from deliverd.model import AuthenticationRule, Counts, Look, Policy, PublishedRule, RateGuard, Standing, Watched
-from probes.observation import Seen
+from probes.observation import Seen, Unseen, Why
 
 AUTHENTICATION = ("spf", "dkim", "dmarc")
 """The sources whose failing means that mailbox providers can no longer tell the domain's mail from a forgery."""
@@ -206,7 +206,19 @@ def unknown(
 
 def _fresh(source: str, watched: Watched, policy: Policy, looks: Sequence[tuple[int, Look]], now: datetime) -> bool:
     mine = [look for _, look in looks if look.latest.source == source]
-    return bool(mine) and not any(stale(look, watched.stale_after(policy), now) for look in mine)
+    after = watched.stale_after(policy)
+    return bool(mine) and all(_has_nothing(look, after, now) or not stale(look, after, now) for look in mine)
+
+
+def _has_nothing(look: Look, after: timedelta, now: datetime) -> bool:
+    """Whether the source was reached lately and never had anything on the domain, as Google on a small one.
+
+    Nobody is blind for that. A source that fell silent after it had spoken is another matter: a throttled domain may
+    have dropped below the volume that is published.
+    """
+    answer = look.latest.answer
+    reached = isinstance(answer, Unseen) and answer.why is Why.NO_DATA
+    return reached and look.seen is None and now - look.latest.at <= after
 
 
 def blind(
@@ -224,4 +236,7 @@ def _dark(source: str, watched: Watched, policy: Policy, looks: Sequence[tuple[i
     mine = [look for _, look in looks if look.latest.source == source]
     after = watched.stale_after(policy)
     overdue = now - watched.since > after
-    return any(stale(look, after, now) if look.seen else overdue for look in mine) if mine else overdue
+    if not mine:
+        return overdue
+    silent = [look for look in mine if not _has_nothing(look, after, now)]
+    return any(stale(look, after, now) if look.seen else overdue for look in silent)

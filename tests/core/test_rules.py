@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from deliverd.core import rules
 from deliverd.model import Counts, Look, Standing, Watched
-from probes.observation import Observation, Seen
+from probes.observation import Observation, Seen, Unseen, Why
 
 WEEK_AGO = NOW - 7 * DAY
 
@@ -349,6 +349,11 @@ def test_stale(look: Look, stale: bool) -> None:
     assert rules.stale(look, STALE, NOW) is stale
 
 
+def nothing_on_it(age: timedelta) -> Look:
+    """A source that was reached `age` ago and said that it has no data on the domain, as it always did."""
+    return Look(Observation("dkim", DOMAIN, NOW - age, Unseen(Why.NO_DATA, "too little mail")))
+
+
 S1, S2 = good("dkim", part="s1"), good("dkim", part="s2")
 
 
@@ -364,6 +369,8 @@ S1, S2 = good("dkim", part="s1"), good("dkim", part="s2")
         pytest.param([good("spf")], STALE + TICK, True, True, id="only another source answers"),
         pytest.param([never_seen("dkim")], STALE, False, True, id="asked for an hour, no answer yet"),
         pytest.param([never_seen("dkim")], STALE + TICK, True, True, id="asked for longer, never answered"),
+        pytest.param([nothing_on_it(STALE)], STALE + TICK, False, False, id="reached, and never had anything on it"),
+        pytest.param([nothing_on_it(STALE + TICK)], STALE + TICK, True, True, id="reached too long ago"),
         pytest.param([S1, gone_dark(S2)], STALE + TICK, True, True, id="one selector of two went dark"),
         pytest.param([gone_dark(S1), S2], STALE + TICK, True, True, id="the other selector went dark"),
         pytest.param([S1, never_seen("dkim", "s2")], STALE, False, True, id="a selector just added"),
