@@ -25,6 +25,7 @@ LONGEST_WORDS = 200
 LONGEST_WAIT_SECONDS = 3600.0
 # Under uvicorn's 5 s, so that we close an idle connection before the other side does it under a new request.
 IDLE_SECONDS = 4.0
+IDLE_CONNECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,12 @@ class Http:
         self._client = httpx.AsyncClient(
             verify=_trusted(),
             timeout=None,  # noqa: S113 - `request` bounds the call as a whole
-            limits=httpx.Limits(max_connections=connections, keepalive_expiry=IDLE_SECONDS),
+            # The pool asks the kernel about every idle connection at every call: a few are enough.
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=min(connections, IDLE_CONNECTIONS),
+                keepalive_expiry=IDLE_SECONDS,
+            ),
             headers={"user-agent": "deliverd", "accept-encoding": "identity"},
             mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
             follow_redirects=False,

@@ -51,7 +51,7 @@ async def judge(ctx: Context, domain: str, now: datetime) -> Judged:
     Raises Conflict when another process judged it at the same moment; nothing is stored then.
     """
     async with ctx.lock(f"judge/{domain}"):
-        known = await ctx.store.read(lambda conn: _known(conn, ctx, domain, now))
+        known = await ctx.store.glance(lambda conn: _known(conn, ctx, domain, now))
         decision = decide.decide(known.case)
         last = decision or known.case.last
         limit = decide.wanted(last, known.case.orders, known.case.mode, known.case.imposed)

@@ -70,7 +70,7 @@ async def look(ctx: Context, domain: str) -> Scene:
     """Everything that planning a domain needs: what is desired, remembered, and shown by the platform right now."""
     account = ctx.domain(domain).platform
     platform = ctx.platforms[account]
-    known = await ctx.store.read(lambda conn: _known(conn, account, domain))
+    known = await ctx.store.glance(lambda conn: _known(conn, account, domain))
     levers = list(known.wishes) or await _idle_levers(ctx, platform, domain)
     readings = await asyncio.gather(*(_read(platform, lever) for lever in levers))
     cases = [

@@ -62,6 +62,7 @@ class Store:
     def __init__(self, url: str, *, queue_bound: int = QUEUE) -> None:
         self._write_engine = make_engine(url, readonly=False)
         self._read_engine = make_engine(url, readonly=True)
+        self._is_file = self._read_engine.dialect.name == "sqlite"
         self._bound = queue_bound
         self._queue: SimpleQueue[_Op | None] = SimpleQueue()
         self._gate = threading.Lock()
@@ -116,6 +117,15 @@ class Store:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_sync, op)
+
+    async def glance(self, op: Callable[[Connection], T]) -> T:
+        """As `read`, for a question of well under a millisecond on the way to an act.
+
+        A file is asked on the spot: handing the question to a thread and back takes longer than the answer.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        return self.read_sync(op) if self._is_file else await self.read(op)
 
     def read_sync(self, op: Callable[[Connection], T]) -> T:
         """As `read`, for threads."""
