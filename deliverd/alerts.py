@@ -7,10 +7,6 @@ from dataclasses import dataclass
 import apprise
 from pydantic import SecretStr
 
-# Apprise quotes tokens in its warnings, and urllib3 the paths that hold them in its debug lines.
-logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -20,8 +16,18 @@ class Delivery:
     detail: str
 
 
+def _hush() -> None:
+    """Apprise quotes tokens in its warnings, and urllib3 the paths that hold them in its debug lines.
+
+    Said before every use: whoever sets up logs afterwards may have given both their levels back.
+    """
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+
 def prepare() -> None:
     """Have Apprise load its plug-ins now: that takes it up to a second, which the first alert should not wait for."""
+    _hush()
     apprise.Apprise().add("json://localhost")
 
 
@@ -32,6 +38,7 @@ def send(channels: Sequence[SecretStr], title: str, body: str) -> Delivery:
     """
     if not channels:
         return Delivery(False, "the owner has no channel")
+    _hush()
     outcomes = [_one(number, channel.get_secret_value(), title, body) for number, channel in enumerate(channels, 1)]
     taken = [kind for kind, ok in outcomes if ok]
     failed = [kind for kind, ok in outcomes if not ok]

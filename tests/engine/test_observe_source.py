@@ -38,7 +38,7 @@ control_url = "http://127.0.0.1:9/"
 token = '{token}'
 api_root = "{root}"
 calls_per_minute = 6000
-timeout_seconds = 1
+timeout_seconds = 20
 {domains}
 """
 
