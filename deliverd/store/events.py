@@ -114,13 +114,6 @@ def sends_by_day(conn: Connection, domain: str, since: datetime) -> dict[date, i
     return days
 
 
-def last_event_at(conn: Connection, account: str) -> datetime | None:
-    """When the account's newest event was received; None when it never sent one."""
-    table = schema.events
-    question = select(table.c.received_at).where(table.c.account == account).order_by(table.c.id.desc()).limit(1)
-    return conn.execute(question).scalar()
-
-
 def _rows(batches: Iterable[Batch], width: int) -> tuple[dict[_Key, tuple[int, MailEvent]], list[tuple[object, ...]]]:
     """The events that are not twice in the group, by key, with the index of their batch; and their column values."""
     fresh: dict[_Key, tuple[int, MailEvent]] = {}

@@ -114,16 +114,6 @@ def test_sends_by_day(conn: Connection) -> None:
     assert events.sends_by_day(conn, "acme.com", midnight - 2 * DAYS) == {date(2026, 11, 21): 1, date(2026, 11, 22): 5}
 
 
-def test_last_event_is_the_newest_received(conn: Connection) -> None:
-    assert events.last_event_at(conn, "mail") is None
-    events.ingest_group(conn, [batch(event("1"), at=NOW), batch(event("2"), account="other", at=NOW + HOURS)])
-    assert events.last_event_at(conn, "mail") == NOW
-    events.ingest_group(
-        conn, [batch(event("3", at=NOW - DAYS), at=NOW + minutes(1)), batch(event("1"), at=NOW + HOURS)]
-    )
-    assert events.last_event_at(conn, "mail") == NOW + minutes(1)
-
-
 def test_rejects_are_kept_short(conn: Connection) -> None:
     long = Reject(3, "c" * 100, "nul \x00 " + "r" * 9000)
     assert events.ingest_group(conn, [batch(rejects=(long,))]) == [Ingested(0, 0, frozenset(), frozenset())]
