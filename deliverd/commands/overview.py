@@ -119,8 +119,8 @@ def proposed(
 
 def lever_states(conn: Conn, account: str, domain: str) -> tuple[LeverState, ...]:
     """How far each lever of one domain has come."""
-    memories = actions.memories(conn, account, [domain])
-    return tuple(lever_state(row, memories.get(row.lever)) for row in desired.newest(conn, account, [domain]))
+    memories = actions.memories(conn, account, domain)
+    return tuple(lever_state(row, memories.get(row.lever)) for row in desired.newest(conn, account, domain))
 
 
 def _levers(conn: Conn, settings: Settings, names: Iterable[str]) -> Mapping[str, list[LeverState]]:

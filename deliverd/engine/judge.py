@@ -65,7 +65,7 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
     settings = ctx.domain(domain)
     policy = ctx.settings.policies[settings.policy]
     last = decisions.latest(conn, domain)
-    asked = desired.newest(conn, settings.platform, [domain])
+    asked = desired.newest(conn, settings.platform, domain)
     standing = incidents.open_incidents(conn, domain)
     first = decide.published_from(policy, last, now).isoformat()
     looks = observations.looks(conn, domain, PUBLISHERS, first)

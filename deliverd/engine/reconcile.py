@@ -100,11 +100,11 @@ class _Known:
 
 
 def _known(conn: Conn, account: str, domain: str) -> _Known:
-    wishes = {row.lever: row for row in desired.newest(conn, account, [domain])}
+    wishes = {row.lever: row for row in desired.newest(conn, account, domain)}
     causes = {row.decision_id: decisions.get(conn, row.decision_id) for row in wishes.values()}
     return _Known(
         wishes=wishes,
-        memories=actions.memories(conn, account, [domain]),
+        memories=actions.memories(conn, account, domain),
         reasons={lever: _reason(causes[row.decision_id]) for lever, row in wishes.items()},
         incidents=incidents.open_incidents(conn, domain),
     )

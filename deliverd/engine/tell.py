@@ -70,8 +70,8 @@ def _settled(told: _Told) -> bool:
 def _told(conn: Conn, ctx: Context, incident: Incident) -> _Told:
     decision = decisions.latest(conn, incident.domain)
     account = ctx.domain(incident.domain).platform
-    memories = actions.memories(conn, account, [incident.domain])
-    rows = desired.newest(conn, account, [incident.domain])
+    memories = actions.memories(conn, account, incident.domain)
+    rows = desired.newest(conn, account, incident.domain)
     return _Told(incident, decision, tuple(lever_state(row, memories.get(row.lever)) for row in rows))
 
 

@@ -1,6 +1,6 @@
 """Intents, written before an act, and results, written after it. Each attempt is claimed once and ends once."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select, 
 
 from deliverd.model import Action, Actual, Intent, Lever, LeverMemory, Outcome, Result
 from deliverd.store import rows, schema
-from deliverd.store.desired import levers_of_domains
+from deliverd.store.desired import levers_of_domain
 from deliverd.store.faults import Conflict
 from deliverd.store.text import bounded, clean
 
@@ -64,14 +64,15 @@ def append_result(conn: Connection, result: Result) -> Result:
     return replace(result, id=row_id)
 
 
-def memories(conn: Connection, account: str, domains: Collection[str] | None = None) -> dict[Lever, LeverMemory]:
-    """What is remembered of each lever of an account that was ever moved; with `domains` only of their levers.
+def memories(conn: Connection, account: str, domain: str | None = None) -> dict[Lever, LeverMemory]:
+    """What is remembered of each lever of an account that was ever moved; with `domain` only of its levers.
 
     What was done to a lever for another domain is remembered too: the lever knows no domains.
     """
-    confirmed = _newest(conn, account, domains, confirmed=True)
+    newest = _newest(conn, account, domain, confirmed=False)
+    confirmed = _newest(conn, account, domain, confirmed=True) if newest else {}
     found: dict[Lever, LeverMemory] = {}
-    for lever, latest in _newest(conn, account, domains, confirmed=False).items():
+    for lever, latest in newest.items():
         before, its_result = confirmed.get(lever, (None, None))
         found[lever] = LeverMemory(latest, (before, its_result) if before and its_result else None)
     return found
@@ -84,19 +85,19 @@ def of_desired(conn: Connection, desired_ids: Iterable[int]) -> tuple[tuple[Inte
 
 
 def _newest(
-    conn: Connection, account: str, domains: Collection[str] | None, *, confirmed: bool
+    conn: Connection, account: str, domain: str | None, *, confirmed: bool
 ) -> dict[Lever, tuple[Intent, Result | None]]:
-    given = {"account": account} if domains is None else {"account": account, "domains": list(domains)}
-    rows = conn.execute(_newest_of(domains is not None, confirmed), given).mappings()
+    question = _newest_of(domain is not None, confirmed)
+    rows = conn.execute(question, {"account": account, "domain": domain}).mappings()
     return {intent.action.lever: (intent, result) for intent, result in map(_pair, rows)}
 
 
 @cache
-def _newest_of(domains: bool, confirmed: bool) -> Select[Any]:
+def _newest_of(of_domain: bool, confirmed: bool) -> Select[Any]:
     intents, results = schema.intents, schema.results
     newest = select(func.max(intents.c.id)).where(intents.c.account == bindparam("account"))
-    if domains:
-        newest = newest.where(tuple_(intents.c.lever_kind, intents.c.lever_id).in_(levers_of_domains()))
+    if of_domain:
+        newest = newest.where(tuple_(intents.c.lever_kind, intents.c.lever_id).in_(levers_of_domain()))
     if confirmed:
         newest = newest.join(results, results.c.intent_id == intents.c.id)
         newest = newest.where(results.c.outcome == Outcome.CONFIRMED.value)

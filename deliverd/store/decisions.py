@@ -1,5 +1,6 @@
 """Decisions: one numbered line a domain. Taking the next number is the claim to have decided."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, tuple_
@@ -7,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select, tuple_
 from deliverd.model import Decision, Mode, Standing
 from deliverd.store import schema
 from deliverd.store.faults import Conflict
-from deliverd.store.rows import claim, insert, limit_columns, limit_of
+from deliverd.store.rows import claim, limit_columns, limit_of
 from deliverd.store.text import clean
 
 _PLAIN = ("domain", "seq", "at", "since", "rule", "author", "epoch", "normal_per_day", "step", "order_id")
@@ -33,11 +34,8 @@ def append(conn: Connection, decision: Decision) -> Decision:
         raise Conflict(f"decision {decision.seq} of {decision.domain} has been made by somebody else")
     if decision.epoch is not None:
         epoch = {"domain": decision.domain, "started_at": decision.epoch, "decision_id": row_id}
-        statement = insert(conn.dialect.name, schema.epochs).values(**epoch)
-        conn.execute(statement.on_conflict_do_nothing(index_elements=list(schema.epochs.primary_key)))
-    stored = get(conn, row_id)
-    assert stored is not None
-    return stored
+        claim(conn, schema.epochs, tuple(schema.epochs.primary_key), epoch)
+    return replace(decision, id=row_id, reason=clean(decision.reason))
 
 
 def latest(conn: Connection, domain: str) -> Decision | None:

@@ -1,6 +1,6 @@
 """What each lever should be at. The newest row of a lever holds."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -23,32 +23,31 @@ def append(conn: Connection, desired: Desired) -> Desired:
     return replace(desired, id=rows.append(conn, schema.desired, values))
 
 
-def newest(conn: Connection, account: str, domains: Collection[str] | None = None) -> tuple[Desired, ...]:
-    """The row that holds for each lever of an account, by lever; of these only `domains`' when given.
+def newest(conn: Connection, account: str, domain: str | None = None) -> tuple[Desired, ...]:
+    """The row that holds for each lever of an account, by lever; of these only `domain`'s when given.
 
     A lever that moved to another domain is the newer one's alone.
     """
-    given = {"account": account} if domains is None else {"account": account, "domains": list(domains)}
-    found = conn.execute(_newest(domains is not None), given).mappings()
+    found = conn.execute(_newest(domain is not None), {"account": account, "domain": domain}).mappings()
     return tuple(_desired(row) for row in found)
 
 
 @cache
-def _newest(of_domains: bool) -> Select[Any]:
+def _newest(of_domain: bool) -> Select[Any]:
     table = schema.desired
     holding = select(func.max(table.c.id)).where(table.c.account == bindparam("account"))
-    if of_domains:
-        holding = holding.where(tuple_(table.c.lever_kind, table.c.lever_id).in_(levers_of_domains()))
+    if of_domain:
+        holding = holding.where(tuple_(table.c.lever_kind, table.c.lever_id).in_(levers_of_domain()))
     question = select(table).where(table.c.id.in_(holding.group_by(table.c.lever_kind, table.c.lever_id)))
-    if of_domains:
-        question = question.where(table.c.domain.in_(bindparam("domains", expanding=True)))
+    if of_domain:
+        question = question.where(table.c.domain == bindparam("domain"))
     return question.order_by(table.c.lever_kind, table.c.lever_id)
 
 
-def levers_of_domains() -> Select[Any]:
-    """The levers of `:account` that were ever asked for one of `:domains`: kind and id, to be used in a question."""
+def levers_of_domain() -> Select[Any]:
+    """The levers of `:account` that were ever asked for `:domain`: kind and id, to be used in a question."""
     table = schema.desired
-    mine = table.c.domain.in_(bindparam("domains", expanding=True)), table.c.account == bindparam("account")
+    mine = table.c.domain == bindparam("domain"), table.c.account == bindparam("account")
     return select(table.c.lever_kind, table.c.lever_id).where(*mine)
 
 

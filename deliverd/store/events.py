@@ -7,15 +7,18 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, func, select, true
 
 from deliverd.model import Counts
 from deliverd.store import schema
-from deliverd.store.rows import Insert, encode, insert, unpacked
+from deliverd.store.rows import Insert, insert, packed, unpacked
 from deliverd.store.text import bounded, clean
 from probes.observation import EventKind, MailEvent, Reject
 
 _Key = tuple[str, str, str]
+_New = tuple[str, str, str, str]
+_decode = msgspec.json.Decoder(list[_New]).decode
 _MOST = 2**53  # larger counts would lose digits on their way through JSON
 _LONGEST = 512
 _FATES = tuple(field.name for field in fields(Counts))
@@ -64,12 +67,12 @@ def ingest_group(conn: Connection, batches: Sequence[Batch]) -> list[Ingested]:
     _insert_rejects(conn, batches)
     width = 26 if conn.dialect.name == "sqlite" else 32  # SQLite holds no offset, PostgreSQL wants one
     fresh, rows = _rows(batches, width)
-    text = encode(rows)
-    if not _storable(text):
-        batches = [replace(batch, events=tuple(map(_cleaned, batch.events))) for batch in batches]
-        fresh, rows = _rows(batches, width)
-        text = encode(rows)
-    inserted = conn.execute(_INSERT[conn.dialect.name], {"rows": text}).all() if rows else []
+    try:
+        text = packed(rows)
+    except ValueError:
+        fresh, rows = _rows([_cleaned(batch) for batch in batches], width)
+        text = packed(rows)
+    inserted = _insert(conn, text) if rows else []
     accepted = [0] * len(batches)
     adverse: list[set[str]] = [set() for _ in batches]
     touched: list[set[str]] = [set() for _ in batches]
@@ -149,18 +152,11 @@ def _shortened(event_id: str) -> str:
     return f"{event_id[:400]}~{sha256(event_id.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def _storable(text: str) -> bool:
-    """Whether JSON text holds neither NUL nor half a surrogate pair."""
-    if "\\u0000" in text:
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _cleaned(batch: Batch) -> Batch:
+    return replace(batch, events=tuple(map(_clean_event, batch.events)))
 
 
-def _cleaned(event: MailEvent) -> MailEvent:
+def _clean_event(event: MailEvent) -> MailEvent:
     return replace(
         event,
         id=clean(event.id),
@@ -191,7 +187,7 @@ def _count(conn: Connection, tally: dict[_Key, list[int]]) -> None:
     if tally:
         # Sorted: two processes that count the same domains take the rows in one order and cannot deadlock.
         rows = [(*key, *numbers) for key, numbers in sorted(tally.items())]
-        conn.execute(_COUNT[conn.dialect.name], {"rows": encode(rows)})
+        conn.execute(_COUNT[conn.dialect.name], {"rows": packed(rows)})
 
 
 def _sums() -> list[ColumnElement[Any]]:
@@ -213,7 +209,20 @@ def _sending() -> Select[Any]:
     return question.where(table.c.domain == bindparam("domain"), table.c.cohort >= bindparam("since"))
 
 
-def _insert_statement(dialect: str) -> Any:
+def _insert(conn: Connection, rows: str) -> list[_New]:
+    """Insert the rows that are not there yet; returns what identifies each of these, and its cohort.
+
+    They come back as one row of JSON: SQLite takes the interpreter's lock anew for every row that is fetched, which
+    a busy event loop gives away only every 5 ms.
+    """
+    if conn.dialect.name == "postgresql":
+        return _decode(conn.execute(_INSERT_POSTGRES, {"rows": rows}).scalar_one())
+    newest = conn.execute(_NEWEST).scalar_one()  # nobody else writes before our commit
+    conn.execute(_INSERT_SQLITE, {"rows": rows})
+    return _decode(conn.execute(_SINCE, {"newest": newest}).scalar_one())
+
+
+def _insert_statement(dialect: str) -> Insert:
     names = [column.name for column in schema.events.c if column.name != "id"]
     given = unpacked(dialect, schema.events, names)
     started = schema.epochs.c.started_at
@@ -223,9 +232,22 @@ def _insert_statement(dialect: str) -> Any:
     )
     cohort = func.coalesce(epoch.scalar_subquery(), given.c.cohort)
     chosen = select(*(cohort if name == "cohort" else given.c[name] for name in names))
-    statement = _from(dialect, schema.events, names, chosen).on_conflict_do_nothing()
+    return _from(dialect, schema.events, names, chosen).on_conflict_do_nothing()
+
+
+def _inserting_postgres() -> Select[Any]:
     table = schema.events.c
-    return statement.returning(table.account, table.event_id, cast(table.day, Text), cast(table.cohort, Text))
+    wanted = table.account, table.event_id, table.day, table.cohort
+    new = _insert_statement("postgresql").returning(*wanted).cte("new")
+    found = func.json_agg(func.json_build_array(*(cast(column, Text) for column in new.c)))
+    return select(func.coalesce(cast(found, Text), "[]"))
+
+
+def _since() -> Select[Any]:
+    table = schema.events.c
+    wanted = table.account, table.event_id, table.day, table.cohort
+    found = func.json_group_array(func.json_array(*(cast(column, Text) for column in wanted)))
+    return select(cast(found, Text)).where(table.id > bindparam("newest"))
 
 
 def _count_statement(dialect: str) -> Any:
@@ -241,5 +263,8 @@ def _from(dialect: str, table: Any, names: list[str], rows: Any) -> Insert:
     return insert(dialect, table).from_select(names, rows.where(true()), include_defaults=False)
 
 
-_INSERT = {dialect: _insert_statement(dialect) for dialect in ("sqlite", "postgresql")}
+_NEWEST = select(func.coalesce(func.max(schema.events.c.id), 0))
+_SINCE = _since()
+_INSERT_SQLITE = _insert_statement("sqlite")
+_INSERT_POSTGRES = _inserting_postgres()
 _COUNT = {dialect: _count_statement(dialect) for dialect in ("sqlite", "postgresql")}

@@ -12,6 +12,14 @@ from deliverd.model import Incident, Severity
 from deliverd.store import rows, schema
 from deliverd.store.faults import Conflict
 
+_CLAIMS = schema.open_incidents.c
+_MOVE = (
+    update(schema.open_incidents)
+    .where(_CLAIMS.incident_id == bindparam("moved"), _CLAIMS.version == bindparam("before"))
+    .values(version=bindparam("after"))
+    .returning(_CLAIMS.incident_id)
+)
+_END = delete(schema.open_incidents).where(_CLAIMS.incident_id == bindparam("ended"))
 _PLAIN = ("domain", "cause", "opened_at", "changed_at", "version", "facts", "closed_at")
 
 
@@ -32,8 +40,7 @@ def append(
     values |= {"severity": incident.severity.value, "incident_id": incident_id}
     rows.append(conn, schema.incidents, {**values, "decision_id": decision_id, "result_id": result_id})
     if incident.closed_at is not None:
-        claims = schema.open_incidents
-        conn.execute(delete(claims).where(claims.c.incident_id == incident_id))
+        conn.execute(_END, {"ended": incident_id})
     return replace(incident, id=incident_id)
 
 
@@ -90,10 +97,8 @@ def _open(conn: Connection, incident: Incident) -> int | None:
 
 
 def _move(conn: Connection, incident: Incident) -> int | None:
-    claims = schema.open_incidents
-    mine = (claims.c.incident_id == incident.id) & (claims.c.version == incident.version - 1)
-    statement = update(claims).where(mine).values(version=incident.version).returning(claims.c.incident_id)
-    return conn.execute(statement).scalar()
+    given = {"moved": incident.id, "before": incident.version - 1, "after": incident.version}
+    return conn.execute(_MOVE, given).scalar()
 
 
 def _incident(row: RowMapping) -> Incident:

@@ -1,10 +1,11 @@
 """Inserts that both databases take: claims by a unique key, upserts, and many rows as one JSON parameter."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from json import JSONEncoder
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import Column, Table
@@ -13,7 +14,8 @@ from sqlalchemy.sql.selectable import Subquery
 from deliverd.model import Lever, Limit, SendState
 
 Insert = sqlite.Insert | postgresql.Insert
-encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_encode = msgspec.json.Encoder().encode
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def insert(dialect: str, table: Table) -> Insert:
@@ -41,6 +43,18 @@ def _claim(dialect: str, table: Table, key: tuple[Column[Any], ...]) -> Any:
 @cache
 def _append(table: Table) -> Any:
     return table.insert().returning(table.c.id)
+
+
+def packed(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as the JSON that `unpacked` reads.
+
+    Raises:
+        ValueError: a text in it holds NUL or half a surrogate pair, which no database takes.
+    """
+    text = _encode(rows)
+    if b"\\u0000" in text and _NUL.search(text):
+        raise ValueError("a text holds NUL")
+    return text.decode()
 
 
 def unpacked(dialect: str, table: Table, names: Sequence[str]) -> Subquery:
