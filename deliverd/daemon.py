@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -39,6 +40,10 @@ log = structlog.get_logger("deliverd.daemon")
 DRAIN = timedelta(seconds=60)
 """How long work under way may take to finish after SIGTERM. A cut-off act is taken up again at the next start."""
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while another wants it. The writer gives it away with every statement;
+at the interpreter's own 5 ms it would wait for the event loop longer than it writes."""
+
 BEAT = timedelta(seconds=5)
 CLAIM = 200
 
@@ -50,6 +55,7 @@ def run(config: Settings, reload: Callable[[], Settings]) -> int:
         StoreError: the store cannot be opened, or another process uses it.
         OSError: the address in `web.listen` cannot be bound.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     with SoleUse(config.store.url.get_secret_value()) as sole:
         store = Store.open(config.store.url.get_secret_value(), migrate=True)
         try:
@@ -96,6 +102,7 @@ class _Daemon:
             await self._prepare()
             scheduler = self._clockwork()
             log.info("ready", listen=self._ctx.settings.web.listen, domains=len(self._ctx.settings.domains))
+            gc.freeze()  # what was loaded stays for good: looking through it for garbage takes a tenth of a second
             self._spawn(asyncio.to_thread(alerts.prepare))
             await self._until_stopped(serving)
             scheduler.shutdown(wait=False)
@@ -126,9 +133,7 @@ class _Daemon:
         def rows(conn: Conn) -> None:
             for kind, names in targets.items():
                 due.drop(conn, kind, names)
-                due.ensure(conn, kind, names, now)
-                for name in names:
-                    due.push(conn, kind, name, now)
+                due.push_all(conn, kind, names, now)
 
         await self._ctx.store.write(rows)
 

@@ -266,3 +266,43 @@ def test_nothing_unexpected_comes_of_anything(text: str, body: bytes) -> None:
     wait = retry_after(text, NOW)
     assert wait is None or 0 <= wait <= 3600
     assert len(error_text(body)) <= 200
+
+
+async def test_a_proxy_of_the_environment_is_used_for_all_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("no_proxy", "direct.invalid")
+    async with server, Http() as http:
+        await http.get("http://sender.invalid/a")
+        await http.get(f"http://127.0.0.1:{port}/b")
+        with pytest.raises(HttpFault):
+            await http.get("http://direct.invalid/c")
+    assert asked == [b"GET http://sender.invalid/a HTTP/1.1", b"GET /b HTTP/1.1"]
+
+
+async def test_a_user_in_the_address_is_told_in_the_header_alone() -> None:
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Http() as http:
+        await http.get(f"http://me:secret@127.0.0.1:{port}/a")
+        await http.get(f"http://me:secret@127.0.0.1:{port}/a", headers={"authorization": "Bearer x"})
+    assert b"Authorization: Basic bWU6c2VjcmV0\r\n" in heads[0]
+    assert b"me:secret" not in heads[0]
+    assert b"Bearer x" in heads[1]
