@@ -43,6 +43,7 @@ def checked_tables(sources: Sources, models: Mapping[str, type[BaseModel]]) -> d
     _check_references(named, sources)
     if not sources.faults:
         _check_staleness(tables, sources)
+        _check_levers(tables["domains"], sources)
     return tables
 
 
@@ -197,3 +198,14 @@ def _check_staleness(tables: Mapping[str, Any], sources: Sources) -> None:
             if every >= stale:
                 expected = f"less than {stale:g}, when answers go stale (policies.{name}.stale_after_minutes)"
                 sources.fault(("schedule", key), f"{every:g}", expected)
+
+
+def _check_levers(domains: Mapping[str, Any], sources: Sources) -> None:
+    """A lever that two domains share would stop the healthy one with the other."""
+    owners: dict[tuple[str, str], str] = {}
+    for name, domain in domains.items():
+        for index, lever in enumerate(domain.levers):
+            other = owners.setdefault((domain.platform, lever), name)
+            if other != name:
+                expected = f"a lever of its own: pausing {lever} would pause {other} too"
+                sources.fault(("domains", name, "levers", index), describe(lever, show=True), expected)

@@ -42,14 +42,16 @@ async def tell(ctx: Context, now: datetime) -> int:
 
 
 def _due(conn: Conn, ctx: Context, now: datetime) -> tuple[list[Due], dict[int, _Told]]:
-    pending = [row for row in incidents.untold(conn, now - TELL_LATE) if row.domain in ctx.settings.domains]
-    told = notices.of_incidents(conn, [row.id for row in pending])
     alerts = ctx.settings.alerts
     repeat = timedelta(hours=alerts.repeat_hours)
     wait = timedelta(seconds=alerts.wait_for_result_seconds)
-    # Most open incidents were told already: only the others are worth finding the words for. And while a page says
-    # that the platform does not obey, a second one about the same act would say nothing new.
-    refused = {row.domain for row in pending if row.cause == alert.UNCONFIRMED and row.closed_at is None}
+    pending = incidents.untold(conn, now - TELL_LATE, now - repeat)
+    pending = tuple(row for row in pending if row.domain in ctx.settings.domains)
+    if not pending:
+        return [], {}
+    told = notices.of_incidents(conn, [row.id for row in pending])
+    # While a page says that the platform does not obey, a second one about the same act would say nothing new.
+    refused = incidents.domains_with(conn, alert.UNCONFIRMED)
     untold = [row.incident for row in alert.due(pending, told, {}, repeat, wait, now)]
     ready = [row for row in untold if row.cause != alert.STANDING or row.domain not in refused]
     near = sorted(ready, key=lambda row: row.severity is not Severity.PAGE)[:A_ROUND]

@@ -20,6 +20,7 @@ _MOVE = (
     .returning(_CLAIMS.incident_id)
 )
 _END = delete(schema.open_incidents).where(_CLAIMS.incident_id == bindparam("ended"))
+_DOMAINS_WITH = select(_CLAIMS.domain).where(_CLAIMS.cause == bindparam("cause"))
 _PLAIN = ("domain", "cause", "opened_at", "changed_at", "version", "facts", "closed_at")
 
 
@@ -58,17 +59,41 @@ def _open_ones(of_domain: bool) -> Select[Any]:
     return question.where(claims.c.domain == bindparam("domain")) if of_domain else question
 
 
-def untold(conn: Connection, since: datetime) -> tuple[Incident, ...]:
-    """What telling has to look at: open incidents, and those closed after `since` whose end nobody was told."""
+def untold(conn: Connection, since: datetime, told_since: datetime) -> tuple[Incident, ...]:
+    """What telling has to look at: the open incidents nobody was told of after `told_since`, as they are now, and
+    those closed after `since` whose end nobody was told at all.
+    """
+    rows = [
+        *conn.execute(_untold_open(), {"told_since": told_since}).mappings(),
+        *conn.execute(_untold_closed(), {"since": since}).mappings(),
+    ]
+    return tuple(_incident(row) for row in rows)
+
+
+def domains_with(conn: Connection, cause: str) -> frozenset[str]:
+    """The domains that have an open incident of this cause."""
+    return frozenset(conn.execute(_DOMAINS_WITH, {"cause": cause}).scalars())
+
+
+@cache
+def _untold_open() -> Select[Any]:
+    recently = _told().where(schema.notice_results.c.at > bindparam("told_since"))
+    return _open_ones(of_domain=False).where(~recently.exists())
+
+
+@cache
+def _untold_closed() -> Select[Any]:
+    table = schema.incidents
+    question = select(table).where(table.c.closed_at > bindparam("since"), ~_told().exists())
+    return question.order_by(table.c.incident_id)
+
+
+def _told() -> Select[Any]:
+    """Whether a channel took a notice of an incident's version."""
     table, notices, results = schema.incidents, schema.notices, schema.notice_results
-    told = (
-        select(notices.c.id)
-        .join(results, (results.c.notice_id == notices.c.id) & results.c.sent)
-        .where(notices.c.incident_id == table.c.incident_id, notices.c.version == table.c.version)
-    )
-    question = select(table).where(table.c.closed_at > since, ~told.exists()).order_by(table.c.incident_id)
-    closed = tuple(_incident(row) for row in conn.execute(question).mappings())
-    return open_incidents(conn) + closed
+    taken = (results.c.notice_id == notices.c.id) & results.c.sent
+    same = notices.c.incident_id == table.c.incident_id, notices.c.version == table.c.version
+    return select(notices.c.id).join(results, taken).where(*same)
 
 
 def recent(conn: Connection, domain: str, limit: int, *, uncaused: bool = False) -> tuple[Incident, ...]:

@@ -22,6 +22,13 @@ SPOILT = [
     ("mode = 3", 'domains."acme.com".mode', "3", "'observe'", ""),
     ('policy = "defualt"', 'domains."acme.com".policy', '"defualt"', "[policies.NAME]: default", '"default"'),
     ('levers = ["acme"]', 'domains."acme.com".levers[0]', '"acme"', "pattern", ""),
+    (
+        'levers = ["domain:x"]\n[domains."b.org"]\nowner = "growth"\nplatform = "mail"\nlevers = ["domain:x"]',
+        'domains."b.org".levers[0]',
+        '"domain:x"',
+        "a lever of its own: pausing domain:x would pause acme.com too",
+        "",
+    ),
     ('levers = "x:y"', 'domains."acme.com".levers', '"x:y"', "array", ""),
     ('dkim_selectors = ["-"]', 'domains."acme.com".dkim_selectors[0]', '"-"', "pattern", ""),
     ("[webb]", "webb", "a table that is not known", "alerts, dns, domains", '"web"'),

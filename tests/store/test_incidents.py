@@ -69,8 +69,27 @@ def test_untold_are_the_open_and_the_freshly_closed_nobody_heard_of(conn: Connec
         claimed = notices.claim(conn, notice(one))
         assert claimed is not None
         notices.settle(conn, claimed.id, NOW, sent, "")
-    assert incidents.untold(conn, NOW) == (opened, closed, failed)
-    assert incidents.untold(conn, NOW + timedelta(days=7)) == (opened,)
+    assert incidents.untold(conn, NOW, NOW) == (opened, closed, failed)
+    assert incidents.untold(conn, NOW + timedelta(days=7), NOW) == (opened,)
+
+
+def test_an_open_incident_is_told_again_only_after_a_while_or_a_change(conn: Connection) -> None:
+    opened = incidents.append(conn, incident())
+    claimed = notices.claim(conn, notice(opened))
+    assert claimed is not None
+    notices.settle(conn, claimed.id, NOW + minutes(5), True, "")
+    assert incidents.untold(conn, NOW, NOW) == ()
+    assert incidents.untold(conn, NOW, NOW + minutes(5)) == (opened,)
+    changed = incidents.append(conn, next_version(opened))
+    assert incidents.untold(conn, NOW, NOW) == (changed,)
+
+
+def test_domains_with_an_open_incident_of_a_cause(conn: Connection) -> None:
+    opened = incidents.append(conn, incident(cause="unconfirmed"))
+    incidents.append(conn, incident(cause="blind", domain="b.com"))
+    assert incidents.domains_with(conn, "unconfirmed") == {opened.domain}
+    incidents.append(conn, next_version(opened, closed=NOW))
+    assert incidents.domains_with(conn, "unconfirmed") == frozenset()
 
 
 def test_telling_is_claimed_once(conn: Connection) -> None:
