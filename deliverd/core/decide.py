@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from deliverd.core import rules, volume
+from deliverd.core.published import published
 from deliverd.core.rules import Verdict
 from deliverd.model import Counts, Decision, Limit, Look, Mode, Order, OrderKind, Policy, SendState, Standing, Watched
 
@@ -65,9 +66,7 @@ def judge(case: Case) -> Verdict:
     verdicts = (
         rules.complaints(case.policy, case.window, counting_from(case.policy, case.last, case.now), case.now),
         rules.authentication(case.policy, case.looks, case.now),
-        rules.published(
-            case.policy.published, case.published, case.sends, published_from(case.policy, case.last, case.now)
-        ),
+        published(case.policy.published, case.published, case.sends, published_from(case.policy, case.last, case.now)),
     )
     return max(verdicts, key=lambda verdict: verdict.standing.rank)
 

@@ -1,12 +1,11 @@
 """The rules a domain is judged by: each looks at one kind of evidence and returns the standing it calls for."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from deliverd.model import AuthenticationRule, Counts, Look, Policy, PublishedRule, RateGuard, Standing, Watched
+from deliverd.model import AuthenticationRule, Counts, Look, Policy, RateGuard, Standing, Watched
 from probes.observation import Seen, Unseen, Why
 
 AUTHENTICATION = ("spf", "dkim", "dmarc")
@@ -75,68 +74,6 @@ def _numbers(counts: Counts, since: datetime, now: datetime) -> dict[str, Any]:
         "since": since.isoformat(),
         "until": now.isoformat(),
     }
-
-
-def published(rule: PublishedRule, days: Sequence[tuple[int, Look]], sends: Mapping[date, int], first: date) -> Verdict:
-    """The published-rate guard: the worst day, from `first` on, of the spam rates that a mailbox provider published.
-
-    `days` are looks whose part is the day; `sends` are the domain's own messages, to anyone, by UTC day. All `>=`, on
-    ratios: a rate of exactly the threshold acts. What acts is cautious both ways. A pause wants `rule.complaints`
-    complaints implied (rate x messages sent that day, an upper bound: the rate is about one provider's mail); with
-    fewer, or when nothing is known of that day's mail, the pause rate throttles and the throttle rate is watched.
-
-    A day that is missing, or has no spam rate, is unseen: it calls for nothing and excuses nothing.
-    """
-    verdicts = [(0.0, Verdict("published", Standing.HEALTHY))]
-    for id_, look in sorted(days, key=lambda row: (row[1].latest.part, row[1].latest.source), reverse=True):
-        readings = look.seen.answer.readings if look.seen and isinstance(look.seen.answer, Seen) else {}
-        rate, day = readings.get("spam_rate"), date.fromisoformat(look.latest.part)
-        if isinstance(rate, int | float) and day >= first:
-            verdicts.append((rate, _published(rule, look.latest.source, id_, day, rate, sends.get(day, 0))))
-    return max(verdicts, key=lambda pair: (pair[1].standing.rank, pair[0]))[1]
-
-
-def _published(rule: PublishedRule, source: str, id_: int, day: date, rate: float, sent: int) -> Verdict:
-    implied = round(rate * sent, 6)  # else 3 implied complaints could be 2.9999999999999996
-    step, threshold, standing = _step(rule, rate, implied >= rule.complaints)
-    if standing is Standing.HEALTHY:
-        return Verdict("published", standing)
-    acts = step != "watch"
-    volume = f"about {_tenths(implied)} complaints of {sent:,} messages sent" if sent else "volume not known"
-    reason = (
-        f"{source.replace('_', ' ').title()} published a spam rate of {percent(rate)} for {day}, {volume}; the {step} "
-        f"threshold is {percent(threshold)}{f' with at least {rule.complaints} complaints' if acts else ''}"
-    )
-    evidence = {
-        "source": source,
-        "day": day.isoformat(),
-        "spam_rate": rate,
-        "sent_that_day": sent or None,
-        "implied_complaints": implied if sent else None,
-        "threshold": threshold,
-        "complaints_needed": rule.complaints if acts else None,
-        "threshold_source": rule.source,
-        "threshold_date": rule.date,
-    }
-    return Verdict(f"published-{_VERBS[standing]}", standing, reason, evidence, (id_,))
-
-
-_VERBS = {Standing.WATCH: "watch", Standing.THROTTLED: "throttle", Standing.PAUSED: "pause"}
-
-
-def _step(rule: PublishedRule, rate: float, enough: bool) -> tuple[str, float, Standing]:
-    """The highest threshold that a rate reaches, and what it calls for with or without `enough` implied complaints."""
-    watch, throttle, pause = rule.rates
-    if rate >= pause:
-        return "pause", pause, Standing.PAUSED if enough else Standing.THROTTLED
-    if rate >= throttle:
-        return "throttle", throttle, Standing.THROTTLED if enough else Standing.WATCH
-    return "watch", watch, Standing.WATCH if rate >= watch else Standing.HEALTHY
-
-
-def _tenths(number: float) -> str:
-    """Rounded down: 2.99 complaints are not 3."""
-    return f"{math.floor(number * 10) / 10:,.1f}".removesuffix(".0")
 
 
 def authentication(policy: Policy, looks: Sequence[tuple[int, Look]], now: datetime) -> Verdict:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from deliverd.core import alert, decide
 from deliverd.core.rules import blind
 from deliverd.engine.context import Context
-from deliverd.engine.observe import PUBLISHERS, expected
+from deliverd.engine.observe import DAILY, PUBLISHERS, expected, is_day
 from deliverd.model import Decision, Desired, Incident, Lever, Limit, Look, Policy, SendState, Watched
 from deliverd.platforms.base import PlatformError
 from deliverd.settings import Domain, Settings
@@ -68,7 +68,7 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
     asked = desired.newest(conn, settings.platform, domain)
     standing = incidents.open_incidents(conn, domain)
     first = decide.published_from(policy, last, now).isoformat()
-    looks = observations.looks(conn, domain, PUBLISHERS, first)
+    looks = observations.looks(conn, domain, DAILY, first)
     rows = [row for row in looks if _still_asked(row[1], ctx.settings, settings)]
     watching = expected(ctx, domain)
     case = decide.Case(
@@ -80,8 +80,8 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
         window=events.counts(conn, domain, decide.counting_from(policy, last, now)),
         since=events.counts(conn, domain, last.since) if last else events.counts(conn, domain, now),
         sends=events.sends_by_day(conn, domain, now - timedelta(days=VOLUME_DAYS)),
-        looks=[row for row in rows if row[1].latest.source not in PUBLISHERS or not row[1].latest.part],
-        published=[row for row in rows if _is_day(row[1])],
+        looks=[row for row in rows if not is_day(row[1].latest) and not _is_aside(row[1])],
+        published=[row for row in rows if is_day(row[1].latest)],
         orders=orders.newest(conn, domain)[::-1],
         expected=watching | _dark_before(standing, policy, watching),
         imposed=max((row.limit for row in asked), key=lambda limit: limit.strictness, default=None),
@@ -97,9 +97,9 @@ def _still_asked(look: Look, settings: Settings, domain: Domain) -> bool:
     return source != "dkim" or look.latest.part in domain.dkim_selectors
 
 
-def _is_day(look: Look) -> bool:
-    """Whether a look is at one day of a publisher's, and not at the whole or at how its rules are kept."""
-    return look.latest.source in PUBLISHERS and look.latest.part[:1].isdigit()
+def _is_aside(look: Look) -> bool:
+    """Whether a look at a publisher is at something else than its figures, such as how its rules are kept."""
+    return look.latest.source in PUBLISHERS and bool(look.latest.part)
 
 
 def _dark_before(standing: Sequence[Incident], policy: Policy, watching: Mapping[str, Watched]) -> dict[str, Watched]:

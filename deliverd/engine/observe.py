@@ -18,12 +18,20 @@ DNS_SOURCES = ("spf", "dkim", "dmarc")
 PUBLISHERS = ("google_postmaster",)
 """The sources that publish figures of every domain day by day: a look at the whole (part ""), and one at each day."""
 
+DAILY = (*PUBLISHERS, *registry.ACCOUNTS)
+"""The sources that may tell figures of single days: a look whose part begins with the ISO day."""
+
 COMPLIANCE = "compliance"
 COMPLIANCE_EVERY = timedelta(days=1)
 """How often a publisher is asked how its rules are kept: a call for each domain, and an answer that seldom changes."""
 
 _CHUNK = 50
 """How many domains of a publisher are written at once: other writers wait for no more than that."""
+
+
+def is_day(look: Observation) -> bool:
+    """Whether a look is at the figures of one day, which never go stale, and not at a source as it is now."""
+    return look.source in DAILY and look.part[:1].isdigit()
 
 
 def publishers(ctx: Context) -> list[str]:
@@ -52,7 +60,9 @@ async def observe_dns(ctx: Context, domain: str, now: datetime) -> tuple[Observa
 
 
 async def observe_account(ctx: Context, account: str, now: datetime) -> tuple[Observation, ...]:
-    """Ask a platform account for its numbers on all its domains and store what it answered."""
+    """Ask a platform account for its numbers on all its domains. Stores and returns what it answered, of the days only
+    those that say something new.
+    """
     config = ctx.settings.platforms[account]
     domains = [name for name, domain in ctx.settings.domains.items() if domain.platform == account]
     if not domains:
@@ -63,10 +73,9 @@ async def observe_account(ctx: Context, account: str, now: datetime) -> tuple[Ob
     except Exception as fault:
         # One source's mistake must not blind the others; its text may hold a secret, so only its type is kept.
         unseen = Unseen(Why.UNREADABLE, f"the probe failed: {type(fault).__name__}")
-        looks = tuple(Observation(config.kind, domain, now, unseen) for domain in domains)
-        await _store(ctx, looks)
+        await _store(ctx, [Observation(config.kind, domain, now, unseen) for domain in domains])
         raise
-    return await _store(ctx, looks)
+    return await _store_news(ctx, looks)
 
 
 async def observe_source(ctx: Context, source: str, now: datetime) -> tuple[Observation, ...]:
@@ -120,7 +129,7 @@ def _append_news(conn: Conn, looks: Sequence[Observation]) -> list[Observation]:
         for _, look in observations.looks(conn, domain)
         if look.seen
     }
-    fresh = [look for look in looks if not look.part or not _same(known.get(_key(look)), look)]
+    fresh = [look for look in looks if not is_day(look) or not _same(known.get(_key(look)), look)]
     observations.append(conn, [(look, failing(look)) for look in fresh])
     return fresh
 

@@ -154,7 +154,7 @@ async def test_when_it_is_asked_again(ctx: Context, google: Postmaster, slow_dow
         google.fail(Fault.RATE_LIMITED)
 
     def claim(conn: Conn, at: datetime) -> tuple[Due, ...]:
-        due.ensure(conn, "source", [SOURCE], NOW)
+        due.push_all(conn, "source", [SOURCE], NOW)
         return due.claim(conn, at, LEASE, "a test", 1)
 
     (row,) = await ctx.store.write(lambda conn: claim(conn, NOW))
