@@ -154,9 +154,9 @@ async def test_when_it_is_asked_again(ctx: Context, google: Postmaster, slow_dow
         google.fail(Fault.RATE_LIMITED)
 
     def claim(conn: Conn, at: datetime) -> tuple[Due, ...]:
-        due.push_all(conn, "source", [SOURCE], NOW)
         return due.claim(conn, at, LEASE, "a test", 1)
 
+    await ctx.store.write(lambda conn: due.push(conn, "source", SOURCE, NOW))
     (row,) = await ctx.store.write(lambda conn: claim(conn, NOW))
     await Work(ctx, unjudged).run(row)
     again = NOW + hours * HOUR

@@ -6,9 +6,11 @@ test_contract.py lists them and runs every case that applies; one that does not 
 
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -105,6 +107,14 @@ class Harness(Protocol):
 
     def person_sets(self, limit: Limit) -> None:
         """Somebody moves the lever in the platform's own console."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """One that takes part in the contract."""
+
+    open: Callable[[Path], AbstractContextManager[Harness]]
+    traits: Traits = field(default_factory=Traits)
 
 
 def intent(lever: Lever, limit: Limit, number: int = 1) -> Intent:

@@ -1,8 +1,8 @@
 """Runs the contract of platforms against every adapter there is."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from platforms import contract
-from platforms.contract import PAUSED, RETRY_AFTER_SECONDS, RUNNING, Case, Harness, Traits, Trouble, cases
+from platforms.contract import PAUSED, RETRY_AFTER_SECONDS, RUNNING, Case, Entrant, Harness, Traits, Trouble, cases
 from structlog.testing import capture_logs
 
 from deliverd.model import Lever, Limit, SendState
@@ -104,14 +104,6 @@ def amazon(folder: Path) -> Iterator[Harness]:
         client.create_configuration_set(ConfigurationSetName="acme", SendingOptions={"SendingEnabled": True})
         levers = (Lever("aws", "configuration-set", name) for name in ("acme", "unheard-of"))
         yield SesHarness(client, open_platform("aws", "ses", config), *levers, canaries=("canary-secret-key",))
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """One that takes part in the contract."""
-
-    open: Callable[[Path], AbstractContextManager[Harness]]
-    traits: Traits = field(default_factory=Traits)
 
 
 WEBHOOK = Traits(troubles=frozenset(Trouble))
