@@ -133,6 +133,22 @@ def status(json: the.Json = False, config: the.Config = None) -> None:
     raise typer.Exit(status(json, config))
 
 
+@command(
+    app,
+    "sources",
+    "deliverd sources",
+    "deliverd sources acme.com --json | jq '.domains[0].coverage'",
+    c0="every source is fresh, or was reached and has nothing",
+    c1="a source is late, stale, dark, or was never asked",
+    c2="the store could not be read",
+)
+def sources(domains: the.SomeDomains = None, json: the.Json = False, config: the.Config = None) -> None:
+    """Show what each source says of each domain. How fresh it is, and how much of the mail somebody would tell of."""
+    from deliverd.commands.sources import sources
+
+    raise typer.Exit(sources(domains or [], json, config))
+
+
 @command(app, "explain", "deliverd explain acme.com --last 3", c0="explained", c1="", c2="the store could not be read")
 def explain(domain: the.OneDomain, last: the.Last = 5, json: the.Json = False, config: the.Config = None) -> None:
     """Show why a domain stands as it does. What was seen, decided, done and told, with every number."""
@@ -225,6 +241,24 @@ def hold(
     from deliverd.commands.hold import hold
 
     raise typer.Exit(hold(domain, reason, lasting, until, release, by, json, config))
+
+
+@command(
+    app,
+    "discover",
+    "deliverd discover outreach",
+    "deliverd discover outreach --owner growth --json | jq -r .toml",
+    c0="listed, whether or not all of it is configured",
+    c1="",
+    c2="the platform could not be asked",
+)
+def discover(
+    account: the.OneAccount, owner: the.NewOwner = "", json: the.Json = False, config: the.Config = None
+) -> None:
+    """List the domains and mailboxes a platform account has. What is not configured yet is printed ready to paste."""
+    from deliverd.commands.discover import discover
+
+    raise typer.Exit(discover(account, owner, json, config))
 
 
 @command(
@@ -352,6 +386,39 @@ def auth_google(
     if client is None:
         raise typer.BadParameter("without --check, the OAuth client is needed: --client FILE")
     raise typer.Exit(auth_google.get_key(key, client, list_domains, port, wait))
+
+
+@command(
+    auth_app,
+    "microsoft",
+    "deliverd auth microsoft /var/lib/deliverd/microsoft-token.json",
+    "deliverd auth microsoft --check",
+    c0="the key is written; with --check: it can be used, and every row was read",
+    c1="",
+    c2="nobody agreed, or Microsoft could not be asked; with --check: it cannot be used",
+)
+def auth_microsoft(
+    key: Annotated[
+        Path | None, typer.Argument(metavar="KEY", help="The file of the key; with --check, else the configured one.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Get no key; say what the one there is can see.")] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where the browser comes back to; 0: any free one.")
+    ] = 0,
+    wait: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=1, max=3600, help="How long.")] = 300,
+    authority: Annotated[str | None, typer.Option("--authority", hidden=True)] = None,
+    certificates: Annotated[str | None, typer.Option("--certificates", hidden=True)] = None,
+    api_root: Annotated[str | None, typer.Option("--api-root", hidden=True)] = None,
+    config: the.Config = None,
+) -> None:
+    """Get the key to Microsoft SNDS. A person signs in in a browser; docs/microsoft-snds.md has the steps."""
+    from deliverd.commands import auth_microsoft
+    from probes.microsoft_token import AUTHORITY, Authority
+
+    if check:
+        raise typer.Exit(auth_microsoft.check_key(key, config, certificates, api_root))
+    where = Authority(authority or AUTHORITY, certificates=certificates)
+    raise typer.Exit(auth_microsoft.get_key(key or Path("microsoft-token.json"), where, port, wait))
 
 
 app.add_typer(auth_app, name="auth", help="Get the keys to what mailbox providers tell.")

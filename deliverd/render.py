@@ -101,8 +101,10 @@ def _stamp(decision: Decision) -> str:
 
 def _blind(incident: Incident) -> tuple[str, list[tuple[str, str]]]:
     sources = ", ".join(str(source) for source in incident.facts.get("sources", ()))
+    times = incident.facts.get("expected_by", {})
     return f"{incident.domain}: deliverd is blind to {sources}", [
         ("Why", f"{sources} did not answer for longer than the policy's stale_after_minutes"),
+        *((f"{source} by", f"{datetime.fromisoformat(at):%a %d %b %H:%M} UTC") for source, at in times.items()),
         (
             "Means",
             "Unknown is neither good nor bad: what is held back stays so, and nothing is paused for it.",

@@ -8,17 +8,21 @@ company's domain paused by mail. docs/feedback-mail.md.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from probes import mail_report
+from probes import graph_mail, mail_report
 from probes.attribution import Own
 from probes.config import Secret, Strict
 from probes.feedback_verdict import Rules, Verdict, judge, too_large
+from probes.graph_mail import GraphMail, Place
+from probes.graph_token import Application
 from probes.imap import Account, Imap
 from probes.mail_authentication import Authentication, authenticate
 from probes.mail_report import Kind
@@ -29,25 +33,39 @@ from probes.reporters import Reporter
 from probes.resolver import Ask
 
 SOURCE = "feedback_mail"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MAX_MAIL_BYTES = 4 * 1024 * 1024
 
 _Text = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,255}$")]
+_Url = Annotated[str, StringConstraints(pattern=r"^https?://[\x21-\x7e]{1,255}[^/]$")]
+_NEEDS = {
+    "maildir": ("path",),
+    "imap": ("host", "user", "password"),
+    "graph": ("tenant", "client_id", "client_secret", "user"),
+}
 
 
 class Config(Strict):
-    """`[feedback.NAME]`: a mailbox, of kind maildir (with `path`) or imap (with `host`, `user` and `password`).
+    """`[sources.feedback_mail]`: a mailbox, of kind maildir (with `path`), imap (with `host`, `user` and `password`) or
+    graph (Microsoft 365, with `tenant`, `client_id`, `client_secret` and `user`, the mailbox's address).
 
     `trusted_authserv_ids` are the names with which one's own mail servers sign Authentication-Results (RFC 8601);
     they must remove such fields that come from outside. `reporters` are believed besides probes/reporters.py.
     `own_headers` are fields of one's own mail that name its domain, `feedback_ids` ids in its Feedback-ID.
     """
 
-    kind: Literal["maildir", "imap"]
+    kind: Literal["maildir", "imap", "graph"]
     path: Path | None = None
     host: _Text | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     user: _Text | None = None
     password: Secret | None = None
+    tenant: _Text | None = None
+    client_id: _Text | None = None
+    client_secret: Secret | None = None
+    authority: _Url = graph_mail.AUTHORITY
+    base_url: _Url = graph_mail.BASE_URL
+    poll_seconds: float = Field(default=15, gt=0, le=3600, allow_inf_nan=False)
     folder: _Text = "INBOX"
     tls: Literal["implicit", "starttls", "none"] = "implicit"
     certificates: Path | None = None
@@ -60,22 +78,24 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> "Config":
-        if self.kind == "maildir":
-            if self.path is None:
-                raise ValueError('kind = "maildir" needs path, the directory that holds new and cur')
-            return self
-        missing = [name for name in ("host", "user", "password") if getattr(self, name) is None]
+        missing = [name for name in _NEEDS[self.kind] if getattr(self, name) is None]
         if missing:
-            raise ValueError(f'kind = "imap" needs {", ".join(missing)}')
-        if self.tls == "none" and self.host not in ("127.0.0.1", "::1", "localhost"):
+            hint = ", the directory that holds new and cur" if self.kind == "maildir" else ""
+            raise ValueError(f'kind = "{self.kind}" needs {", ".join(missing)}{hint}')
+        if self.kind == "imap" and self.tls == "none" and self.host not in _LOOPBACK:
             raise ValueError('tls = "none" would send the password in clear: on a loopback address only')
+        if not self.authority.startswith("https://"):
+            raise ValueError("authority must begin with https://")
+        if not self.base_url.startswith("https://") and urlsplit(self.base_url).hostname not in _LOOPBACK:
+            raise ValueError("base_url must begin with https://, or be a loopback address: a token is sent there")
         return self
 
     def box(self) -> Box:
         """The mailbox. Opens nothing yet."""
-        if self.kind == "maildir":
-            assert self.path is not None
+        if self.path is not None and self.kind == "maildir":
             return Maildir(self.path)
+        if self.kind == "graph":
+            return self._graph()
         assert self.host is not None and self.user is not None and self.password is not None
         return Imap(
             Account(
@@ -89,6 +109,19 @@ class Config(Strict):
                 self.timeout_seconds,
             )
         )
+
+    def _graph(self) -> GraphMail:
+        assert self.tenant and self.client_id and self.client_secret and self.user
+        application = Application(
+            f"{self.authority}/{self.tenant}",
+            self.client_id,
+            self.client_secret,
+            urlsplit(self.base_url)._replace(path="", query="").geturl(),
+            str(self.certificates) if self.certificates else None,
+            self.timeout_seconds,
+        )
+        place = Place(self.base_url, self.user, self.folder, self.timeout_seconds, self.poll_seconds)
+        return GraphMail(application, place)
 
     @property
     def rules(self) -> Rules:
@@ -123,22 +156,23 @@ class Collected:
 
 async def collect(
     config: Config, ask: Ask | None, window: Window, watched: Collection[str] | None = None
-) -> AsyncIterator[Collected]:
+) -> AsyncGenerator[Collected, None]:
     """What the mails say that were not acknowledged yet, one at a time. Marks and deletes nothing.
 
     `watched` are the domains that are looked after. Raises MailboxFault; what was collected before holds.
     """
-    async for mail in config.box().mails(config.max_mail_bytes):
-        verdict = await examine(
-            mail.raw,
-            whole=mail.whole,
-            rules=config.rules,
-            trusted=config.trusted_authserv_ids,
-            ask=ask,
-            window=window,
-            watched=watched,
-        )
-        yield Collected(mail.id, hashlib.sha256(mail.raw).hexdigest(), verdict)
+    async with aclosing(config.box().mails(config.max_mail_bytes)) as mails:
+        async for mail in mails:
+            verdict = await examine(
+                mail.raw,
+                whole=mail.whole,
+                rules=config.rules,
+                trusted=config.trusted_authserv_ids,
+                ask=ask,
+                window=window,
+                watched=watched,
+            )
+            yield Collected(mail.id, hashlib.sha256(mail.raw).hexdigest(), verdict)
 
 
 async def acknowledge(config: Config, ids: Sequence[str], odd: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ import imaplib
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -53,7 +53,7 @@ class Imap:
     def __init__(self, account: Account) -> None:
         self._account = account
 
-    async def mails(self, most_bytes: int) -> AsyncIterator[Mail]:
+    async def mails(self, most_bytes: int) -> AsyncGenerator[Mail, None]:
         """Every mail that is not marked as done, oldest first. Raises MailboxFault."""
         async with _Session(self._account) as session:
             for low in range(session.first, session.next_uid, _UIDS_AT_ONCE):

@@ -1,10 +1,10 @@
 """What every mailbox of reports can do, wherever it is. Nothing in one is ever deleted.
 
 MailboxFault   the mailbox cannot be read, or not be written to. Retry? By its `why`: after DENIED not until somebody
-               has mended it, after all others yes.
+               has mended it; after RATE_LIMITED when `retry_after` seconds are over; after all others yes.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,10 +17,11 @@ HEAD_BYTES = 256 * 1024
 class MailboxFault(Exception):  # noqa: N818 - a noun of the field
     """The mailbox could not be used: `why` in the vocabulary of seeing, `detail` in words, without secrets."""
 
-    def __init__(self, why: Why, detail: str) -> None:
+    def __init__(self, why: Why, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.why = why
         self.detail = detail
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Mail:
 class Box(Protocol):
     """A mailbox."""
 
-    def mails(self, most_bytes: int) -> AsyncIterator[Mail]:
+    def mails(self, most_bytes: int) -> AsyncGenerator[Mail, None]:
         """The mails not yet acknowledged, one in memory at a time. Raises MailboxFault."""
 
     async def acknowledge(self, ids: Sequence[str], odd: Sequence[str] = ()) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 
 from probes.mailbox import HEAD_BYTES, Mail, MailboxFault
@@ -21,7 +21,7 @@ class Maildir:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def mails(self, most_bytes: int) -> AsyncIterator[Mail]:
+    async def mails(self, most_bytes: int) -> AsyncGenerator[Mail, None]:
         """Every mail without the flag S, as the directory lists them. One that is taken away meanwhile is passed over.
 
         Raises MailboxFault.

@@ -8,15 +8,37 @@ PROBES: dict[str, str] = {
     "dmarc": "probes.dmarc",
     "feedback_mail": "probes.feedback_mail",
     "google_postmaster": "probes.google_postmaster",
+    "instantly": "probes.instantly",
+    "lemlist": "probes.lemlist",
+    "mailgun": "probes.mailgun",
+    "mandrill": "probes.mandrill",
+    "microsoft_snds": "probes.microsoft_snds",
+    "postmark": "probes.postmark",
+    "resend": "probes.resend",
+    "sendgrid": "probes.sendgrid",
     "ses": "probes.ses",
+    "smartlead": "probes.smartlead",
+    "sparkpost": "probes.sparkpost",
     "spf": "probes.spf",
     "webhook": "probes.webhook",
 }
 
-ACCOUNTS = ("ses", "webhook")
+ACCOUNTS = (
+    "instantly",
+    "lemlist",
+    "mailgun",
+    "mandrill",
+    "postmark",
+    "resend",
+    "sendgrid",
+    "ses",
+    "smartlead",
+    "sparkpost",
+    "webhook",
+)
 """The probes of sending platforms: what `kind` of an account may be."""
 
-SOURCES = ("google_postmaster",)
+SOURCES = ("google_postmaster", "microsoft_snds")
 """The probes that belong to no sending platform: the tables `[sources.NAME]` that there may be."""
 
 

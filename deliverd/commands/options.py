@@ -119,3 +119,8 @@ Trust = Annotated[
     ),
 ]
 NoDns = Annotated[bool, typer.Option("--no-dns", help="Do not look up DKIM keys: then no signature can be checked.")]
+
+OneAccount = Annotated[str, typer.Argument(metavar="ACCOUNT", help="A platform account: the NAME of [platforms.NAME].")]
+NewOwner = Annotated[
+    str, typer.Option("--owner", metavar="NAME", help="Whose the domains are, in what is printed; else the only owner.")
+]

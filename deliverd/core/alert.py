@@ -23,9 +23,11 @@ from deliverd.model import (
 
 STANDING = "standing"
 BLIND = "blind"
+LATE = "late"
 NO_LEVER = "no-lever"
 UNCONFIRMED = "unconfirmed"
-JUDGED = (STANDING, BLIND, NO_LEVER)
+KEY_ENDS = "key-ends"
+JUDGED = (STANDING, BLIND, LATE, NO_LEVER, KEY_ENDS)
 """The causes that judging opens and closes."""
 RECONCILED = (UNCONFIRMED, FindingKind.DRIFT.value, FindingKind.FOREIGN_PAUSE.value, FindingKind.CANNOT_THROTTLE.value)
 """The causes that reconciling opens and closes."""
@@ -54,11 +56,23 @@ class Due:
     claimed: Notice | None = None
 
 
-def judged(last: Decision | None, limit: Limit | None, mode: Mode, blind: Sequence[str], no_lever: str) -> list[Cause]:
+def judged(
+    last: Decision | None,
+    limit: Limit | None,
+    mode: Mode,
+    blind: Sequence[str],
+    no_lever: str,
+    *,
+    expected_by: Mapping[str, datetime] | None = None,
+    late: Mapping[str, str] | None = None,
+    ending: Sequence[str] = (),
+) -> list[Cause]:
     """The causes that a judged domain has.
 
     `limit` is what is really asked of the levers (None: nothing is); `no_lever` says why the levers that should be
-    asked could not be found ("" when they were).
+    asked could not be found ("" when they were). `expected_by` is when each blind source should have answered, `late`
+    what is missing of each source that answers and whose numbers are overdue, `ending` says of each key that lapses
+    soon when it does.
     """
     causes = []
     if no_lever:
@@ -71,8 +85,14 @@ def judged(last: Decision | None, limit: Limit | None, mode: Mode, blind: Sequen
         causes.append(Cause(STANDING, Severity.PAGE if loud else Severity.NOTIFY, key, facts))
     if blind:
         held = last is not None and last.standing.rank >= Standing.THROTTLED.rank
-        facts = {"sources": list(blind)}
+        times = {source: at.isoformat() for source, at in (expected_by or {}).items() if source in blind}
+        facts = {"sources": list(blind), **({"expected_by": times} if times else {})}
         causes.append(Cause(BLIND, Severity.PAGE if held else Severity.NOTIFY, ",".join(blind), facts))
+    if late:
+        texts = {"texts": [f"{source} answers, but has {why}" for source, why in sorted(late.items())]}
+        causes.append(Cause(LATE, Severity.NOTIFY, ",".join(sorted(late)), texts))
+    if ending:
+        causes.append(Cause(KEY_ENDS, Severity.NOTIFY, "; ".join(ending), {"texts": list(ending)}))
     return causes
 
 

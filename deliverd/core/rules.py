@@ -1,7 +1,7 @@
 """The rules a domain is judged by: each looks at one kind of evidence and returns the standing it calls for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,7 +40,8 @@ def complaints(policy: Policy, counts: Counts, since: datetime, now: datetime) -
     )
     for standing, name, guard in guards:
         if counts.complained >= guard.complaints and counts.complaint_rate >= guard.rate:
-            return _over(standing, name, guard, counts, since, now)
+            verdict = _over(standing, name, guard, counts, since, now)
+            return _of_unknown_mail(verdict) if counts.sent == 0 else verdict
     return Verdict("complaints", Standing.HEALTHY, _sentence(counts, since), _numbers(counts, since, now))
 
 
@@ -55,6 +56,14 @@ def _over(standing: Standing, name: str, guard: RateGuard, counts: Counts, since
         "threshold_date": guard.date,
     }
     return Verdict(f"complaints-{name}", standing, reason, evidence)
+
+
+def _of_unknown_mail(verdict: Verdict) -> Verdict:
+    """Complaints about nobody knows how many messages may be a flood or next to nothing: too little for a pause."""
+    if verdict.standing is not Standing.PAUSED:
+        return verdict
+    reason = f"{verdict.reason}; how many were sent is not known, which is too little to pause"
+    return replace(verdict, standing=Standing.THROTTLED, reason=reason)
 
 
 def _sentence(counts: Counts, since: datetime) -> str:
@@ -167,6 +176,12 @@ def blind(
     not stale yet, and one that nobody polls any more is.
     """
     return tuple(source for source in sorted(expected) if _dark(source, expected[source], policy, looks, now))
+
+
+def expected_by(source: str, watched: Watched, looks: Sequence[tuple[int, Look]], policy: Policy) -> datetime:
+    """When a source's next answer should have been there: as long after its last one as that holds."""
+    seen = [look.seen.at for _, look in looks if look.latest.source == source and look.seen]
+    return min(seen, default=watched.since) + watched.stale_after(policy)
 
 
 def _dark(source: str, watched: Watched, policy: Policy, looks: Sequence[tuple[int, Look]], now: datetime) -> bool:

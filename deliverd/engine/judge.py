@@ -1,17 +1,16 @@
 """The arrow from history to a decision and what it asks of the levers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from deliverd.core import alert, decide
-from deliverd.core.rules import blind
+from deliverd.core.rules import blind, expected_by
 from deliverd.engine.context import Context
-from deliverd.engine.observe import DAILY, PUBLISHERS, expected, is_day
-from deliverd.model import Decision, Desired, Incident, Lever, Limit, Look, Policy, SendState, Watched
+from deliverd.engine.sight import Sight, look_at
+from deliverd.model import Counts, Decision, Desired, Incident, Lever, Limit, SendState
 from deliverd.platforms.base import PlatformError
-from deliverd.settings import Domain, Settings
-from deliverd.store import decisions, desired, events, incidents, observations, orders
+from deliverd.store import decisions, desired, events, incidents, orders
 from deliverd.store.connection import Conn
 
 VOLUME_DAYS = 28
@@ -33,6 +32,7 @@ class _Standing:
     case: decide.Case
     asked: tuple[Desired, ...]
     open: tuple[Incident, ...]
+    sight: Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,50 +67,29 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
     last = decisions.latest(conn, domain)
     asked = desired.newest(conn, settings.platform, domain)
     standing = incidents.open_incidents(conn, domain)
-    first = decide.published_from(policy, last, now).isoformat()
-    looks = observations.looks(conn, domain, DAILY, first)
-    rows = [row for row in looks if _still_asked(row[1], ctx.settings, settings)]
-    watching = expected(ctx, domain)
+    sight = look_at(conn, ctx, domain, standing, decide.published_from(policy, last, now), now)
     case = decide.Case(
         domain=domain,
         now=now,
         policy=policy,
         mode=settings.mode,
         last=last,
-        window=events.counts(conn, domain, decide.counting_from(policy, last, now)),
+        window=_window(conn, domain, decide.counting_from(policy, last, now), sight),
         since=events.counts(conn, domain, last.since) if last else events.counts(conn, domain, now),
         sends=events.sends_by_day(conn, domain, now - timedelta(days=VOLUME_DAYS)),
-        looks=[row for row in rows if not is_day(row[1].latest) and not _is_aside(row[1])],
-        published=[row for row in rows if is_day(row[1].latest)],
+        looks=sight.looks,
+        published=sight.days,
         orders=orders.newest(conn, domain)[::-1],
-        expected=watching | _dark_before(standing, policy, watching),
+        expected=sight.expected,
         imposed=max((row.limit for row in asked), key=lambda limit: limit.strictness, default=None),
     )
-    return _Standing(case, asked, standing)
+    return _Standing(case, asked, standing, sight)
 
 
-def _still_asked(look: Look, settings: Settings, domain: Domain) -> bool:
-    """Whether the configuration still asks for what was looked at: a selector or a source may have left it."""
-    source = look.latest.source
-    if source in PUBLISHERS:
-        return source in settings.sources
-    return source != "dkim" or look.latest.part in domain.dkim_selectors
-
-
-def _is_aside(look: Look) -> bool:
-    """Whether a look at a publisher is at something else than its figures, such as how its rules are kept."""
-    return look.latest.source in PUBLISHERS and bool(look.latest.part)
-
-
-def _dark_before(standing: Sequence[Incident], policy: Policy, watching: Mapping[str, Watched]) -> dict[str, Watched]:
-    """The sources that were dark already when this process began to ask: a restart is not a sight of them."""
-    return {
-        source: replace(watching[source], since=incident.opened_at - watching[source].stale_after(policy))
-        for incident in standing
-        if incident.cause == alert.BLIND
-        for source in incident.facts.get("sources", ())
-        if source in watching
-    }
+def _window(conn: Conn, domain: str, since: datetime, sight: Sight) -> Counts:
+    """What is counted since then. Where the platform tells of more mail than its events did, its number is right."""
+    counted = events.counts(conn, domain, since)
+    return replace(counted, sent=max(counted.sent, sight.sent_since(since.date())))
 
 
 async def _levers(ctx: Context, domain: str, known: _Standing, limit: Limit | None) -> tuple[tuple[Lever, ...], str]:
@@ -143,5 +122,14 @@ def _changes(known: _Standing, last: Decision | None, asked: _Asked, standing: S
     """What judging has to say about incidents, given those that are open."""
     case = known.case
     dark = blind(case.policy, case.looks, case.expected, case.now)
-    causes = alert.judged(last, asked.limit, case.mode, dark, asked.fault)
+    causes = alert.judged(
+        last,
+        asked.limit,
+        case.mode,
+        dark,
+        asked.fault,
+        expected_by={name: expected_by(name, case.expected[name], case.looks, case.policy) for name in dark},
+        late={name: why for name, why in known.sight.late.items() if name not in dark},
+        ending=known.sight.ending,
+    )
     return alert.changes(case.domain, alert.JUDGED, standing, causes, case.now)

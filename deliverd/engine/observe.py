@@ -15,11 +15,14 @@ from probes.observation import Observation, Seen, Unseen, Why
 DNS_SOURCES = ("spf", "dkim", "dmarc")
 """The sources asked about every domain over DNS."""
 
-PUBLISHERS = ("google_postmaster",)
+PUBLISHERS = ("google_postmaster", "microsoft_snds")
 """The sources that publish figures of every domain day by day: a look at the whole (part ""), and one at each day."""
 
 DAILY = (*PUBLISHERS, *registry.ACCOUNTS)
 """The sources that may tell figures of single days: a look whose part begins with the ISO day."""
+
+KEY = "key"
+"""The part of a look at the key to a publisher: its `code` is ok, or what a person has to mend, in `detail`."""
 
 COMPLIANCE = "compliance"
 COMPLIANCE_EVERY = timedelta(days=1)

@@ -35,9 +35,14 @@ def build(ctx: Context, adverse: Callable[[Iterable[str]], None], unready: Calla
             metrics.STANDING.labels(standing).set(number)
         return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
+    async def present(_: Request) -> Response:
+        return Response()
+
     return Starlette(
         routes=[
             Route("/hooks/{account}", hooks.receive, methods=["POST"]),
+            # Mandrill asks whether the address is there before it sends anything to it.
+            Route("/hooks/{account}", present, methods=["HEAD"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", exposition),

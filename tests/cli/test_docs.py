@@ -56,6 +56,7 @@ def printed(house: House, tmp_path: Path) -> dict[str, Any]:
         "check": check,
         "feedback-parse": house.call("feedback", "parse", str(mail), "--no-dns", "--json").json,
         "status": house.call("status", "--json").json,
+        "sources": house.call("sources", "acme.test", "--json").json,
         "explain": house.call("explain", "acme.test", "--json").json,
         "plan": house.call("plan", "--json").json,
         "pause": house.call("pause", "acme.test", "--reason", "list bought", "--wait", "0", "--json").json,

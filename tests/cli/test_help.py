@@ -14,9 +14,11 @@ from deliverd.cli import app
 from peers.commands import call, environment, run
 
 COMMANDS = [
-    *("run", "check", "status", "explain", "plan", "pause", "resume", "approve", "hold", "init", "health", "drill"),
+    *("run", "check", "status", "sources", "discover", "explain", "plan"),
+    *("pause", "resume", "approve", "hold", "init", "health", "drill"),
     "config validate",
     "auth google",
+    "auth microsoft",
     "feedback parse",
 ]
 HEAVY = ("sqlalchemy", "boto3", "botocore", "apprise", "dns", "googleapiclient", "msal", "httpx", "pydantic_settings")

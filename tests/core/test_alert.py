@@ -135,8 +135,14 @@ def test_every_cause_belongs_to_one_arrow() -> None:
     assert not set(alert.JUDGED) & set(alert.RECONCILED)
     every = [found(kind, "x") for kind in FindingKind]
     assert {cause.cause for cause in reconciled(every, {"a": "b"})} == set(alert.RECONCILED)
-    told = judged(decision(Standing.PAUSED), PAUSED, Mode.ENFORCE, ("spf",), "none")
+    late = {"google_postmaster": "no numbers of 2026-11-18, which were to be expected"}
+    told = judged(decision(Standing.PAUSED), PAUSED, Mode.ENFORCE, ("spf",), "none", late=late, ending=("soon",))
     assert {cause.cause for cause in told} == set(alert.JUDGED)
+
+
+def test_when_a_blind_source_should_have_answered() -> None:
+    (cause,) = judged(None, None, Mode.ENFORCE, ("spf",), "", expected_by={"spf": NOW, "dmarc": NOW})
+    assert cause.facts == {"sources": ["spf"], "expected_by": {"spf": NOW.isoformat()}}
 
 
 PAUSE = Cause("standing", PAGE, "paused/0/acts", {"standing": "paused"})

@@ -52,7 +52,7 @@ FAILING = failing("spf", NOW - GRACE)
         pytest.param(100, 5, Standing.PAUSED, "complaints-pause", id="5 complaints are enough to pause"),
         pytest.param(10_000, 30, Standing.PAUSED, "complaints-pause", id="0.30 % is exactly 30 of 10,000"),
         pytest.param(10_001, 30, Standing.THROTTLED, "complaints-throttle", id="30 of 10,001 is under 0.30 %"),
-        pytest.param(0, 5, Standing.PAUSED, "complaints-pause", id="complaints about mail never reported as sent"),
+        pytest.param(0, 5, Standing.THROTTLED, "complaints-pause", id="complaints about mail never reported as sent"),
         pytest.param(3, 5, Standing.PAUSED, "complaints-pause", id="more complaints than mail"),
     ],
 )
@@ -289,3 +289,10 @@ def test_an_answer_holds_for_two_rounds_of_its_source(every: timedelta, age: tim
     assert rules.unknown(DEFAULT, looks, expected, NOW) == (("google_postmaster",) if dark else ())
     just_asked = {"google_postmaster": Watched(NOW - age, every)}
     assert rules.blind(DEFAULT, [], just_asked, NOW) == (("google_postmaster",) if dark else ())
+
+
+def test_when_the_next_answer_should_have_been_there() -> None:
+    looks = [(1, good("dkim", "s1", NOW - HOUR)), (2, good("dkim", "s2")), (3, good("spf", at=NOW - DAY))]
+    watched = Watched(NOW - 2 * DAY)
+    assert rules.expected_by("dkim", watched, looks, DEFAULT) == NOW
+    assert rules.expected_by("dmarc", watched, looks, DEFAULT) == NOW - 2 * DAY + HOUR

@@ -75,7 +75,7 @@ class Dovecot:
         self.port, self.tls_port = free_port(), free_port()
         self.certificate = root / "server.pem"
         me = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-        _certify(root)
+        certify(root)
         for name in ("run", "state", "mail", "home"):
             (root / name).mkdir()
         for path in (root, *root.iterdir()):
@@ -150,8 +150,8 @@ def serving() -> Iterator[Dovecot]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _certify(root: Path) -> None:
-    """A certificate for 127.0.0.1 that is its own authority."""
+def certify(root: Path) -> None:
+    """A certificate for 127.0.0.1 that is its own authority: server.pem and server.key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dovecot.test")])
     now = datetime.datetime.now(datetime.UTC)

@@ -127,7 +127,8 @@ async def test_contract(entrant: str, case: Case, tmp_path: Path) -> None:
 
 
 def test_every_platform_takes_part() -> None:
-    assert set(PLATFORMS) | {"dry_run"} == set(ENTRANTS)
+    brakes = {kind for kind, path in PLATFORMS.items() if not path.endswith(":NotifyOnly")}
+    assert brakes | {"dry_run"} == set(ENTRANTS)
 
 
 def test_no_case_is_left_out() -> None:

@@ -15,7 +15,7 @@ from probes.registry import PROBES, load
 
 FOLDER = Path(probes.__path__[0])
 DNS = {"spf", "dkim", "dmarc"}
-SOURCES = {"google_postmaster"}
+SOURCES = {"google_postmaster", "microsoft_snds"}
 """Mailbox providers who tell when they are asked; nothing is moved at them, and they send no events."""
 
 MAILBOXES = {"feedback_mail"}
@@ -71,7 +71,7 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
 
 
 def test_the_registry_itself_loads_no_client() -> None:
-    heavy = {"boto3", "httpx", "dns", "googleapiclient"}
+    heavy = {"boto3", "httpx", "dns", "googleapiclient", "msal"}
     look = f"import sys, probes.registry; print(*sorted({heavy} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""

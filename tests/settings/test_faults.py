@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from deliverd.settings import ConfigError, load
+from probes import registry
+
+KINDS = f"one of {', '.join(registry.ACCOUNTS)}"
 
 
 def only(error):
@@ -56,10 +59,10 @@ SPOILT = [
     ("[owners.support]\nchannels = 'mailto://a'", "owners.support.channels", "a string (not shown)", "array", ""),
     ("[owners.Support]\nchannels = ['json://a']", "owners.Support", "a name that cannot be used", "a-z and 0-9", ""),
     ("[owners]\nsupport = 3", "owners.support", "a number", "object", ""),
-    ("[platforms.aws]", "platforms.aws.kind", "nothing", "one of ses, webhook", ""),
-    ("[platforms.aws]\nkind = 'spf'", "platforms.aws.kind", '"spf"', "one of ses, webhook", ""),
-    ("[platforms.aws]\nkind = 'seas'", "platforms.aws.kind", '"seas"', "one of ses, webhook", '"ses"'),
-    ("[platforms.aws]\nkind = ['ses']", "platforms.aws.kind", "a list", "one of ses, webhook", ""),
+    ("[platforms.aws]", "platforms.aws.kind", "nothing", KINDS, ""),
+    ("[platforms.aws]\nkind = 'spf'", "platforms.aws.kind", '"spf"', KINDS, ""),
+    ("[platforms.aws]\nkind = 'seas'", "platforms.aws.kind", '"seas"', KINDS, '"ses"'),
+    ("[platforms.aws]\nkind = ['ses']", "platforms.aws.kind", "a list", KINDS, ""),
     ("[platforms.aws]\nkind = 'ses'\nregion = 'ab-b-1'\ntopic = []", "platforms.aws.topic", "a key", "topics", "top"),
     ("[platforms]\naws = 'ses'", "platforms.aws", "a string", "[platforms.aws]", ""),
     ("[domains.'ACME.org']\nowner='growth'\nplatform='mail'", 'domains."ACME.org"', "a name", 'it "acme.org"', ""),
@@ -99,7 +102,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(failing, small, 
         == f"""\
 {file}, line 6: platforms.mail.kind
   found "webhok"
-  expected one of ses, webhook
+  expected {KINDS}
   hint: did you mean "webhook"?
 
 {file}, line 11: domains."acme.com".owner

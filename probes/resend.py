@@ -1,0 +1,195 @@
+"""Resend: the mail events it reports, and its counts by domain and day. docs/resend.md.
+
+Sources, read 2026-11-22: Resend's OpenAPI description (github.com/resend/resend-openapi) and, for the signature, Svix
+(docs.svix.com/receiving/verifying-payloads/how-manual), whose scheme is that of Standard Webhooks under other names.
+"""
+
+import base64
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from standardwebhooks.webhooks import Webhook as Signer
+
+from probes import daily_numbers
+from probes.config import Secret, Strict
+from probes.daily_numbers import BaseUrl, Days
+from probes.discovery import Found
+from probes.http import Http, HttpFault
+from probes.observation import ForgedRequest, Observation, Parsed, Unseen, Why, Window
+from probes.resend_events import parse_events
+from probes.resend_statistics import ASKED, Domain, parse_domains, parse_metrics
+
+SOURCE = "resend"
+TOLERANCE_SECONDS = 300
+_PREFIX = "whsec_"
+# "List of sending domain IDs to restrict the response to, up to 100" (GET /emails/metrics).
+_AT_ONCE = 100
+# Rows, that is domains times days, of about 350 bytes: an answer is read up to a megabyte.
+_MOST_ROWS = 2_000
+_PAGE = 100
+_MOST_PAGES = 100
+
+
+class Config(Strict):
+    """`[platforms.NAME] kind = "resend"`.
+
+    `api_key` needs full access: a key that may only send is told 401 when it asks. `signing_secret` is shown with the
+    webhook; without it nothing is received. `previous_signing_secret` is believed too while it is being changed.
+    """
+
+    kind: Literal["resend"]
+    api_key: Secret
+    signing_secret: Secret | None = None
+    previous_signing_secret: Secret | None = None
+    base_url: BaseUrl = "https://api.resend.com"
+    days: int = Field(default=7, ge=1, le=60)
+    timeout_seconds: float = Field(default=10, gt=0, le=120, allow_inf_nan=False)
+
+    @field_validator("signing_secret", "previous_signing_secret")
+    @classmethod
+    def _is_a_key(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is None:
+            return None
+        given = secret.get_secret_value()
+        try:
+            size = len(base64.b64decode(given.removeprefix(_PREFIX), validate=True)) if given.startswith(_PREFIX) else 0
+        except ValueError:
+            size = 0
+        if not 16 <= size <= 64:
+            raise ValueError(f"expected {_PREFIX} and base64 of 16 to 64 bytes, as Resend shows it")
+        return secret
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The signing secrets in force, the present one first."""
+        both = (self.signing_secret, self.previous_signing_secret)
+        return tuple(secret.get_secret_value() for secret in both if secret is not None)
+
+
+@lru_cache(maxsize=64)
+def _signer(secret: str) -> Signer:
+    return Signer(secret)
+
+
+def verify(config: Config, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
+    """The `svix-id` of a request of which one signature is Resend's. `headers` are in lower case, or found in any.
+
+    Raises:
+        ForgedRequest: a header is missing, the time is more than 5 minutes off, or no signature holds.
+    """
+    if not config.secrets:
+        raise ForgedRequest("no signing_secret is configured for this account, so nothing sent to it is believed")
+    name, stamp, given = (headers.get(f"svix-{part}") for part in ("id", "timestamp", "signature"))
+    if not name or not stamp or not given:
+        raise ForgedRequest("svix-id, svix-timestamp or svix-signature is missing")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 11):
+        raise ForgedRequest("svix-timestamp is not in seconds since 1970")
+    off = int(stamp) - now.timestamp()
+    if abs(off) > TOLERANCE_SECONDS:
+        when = "ahead" if off > 0 else "ago"
+        raise ForgedRequest(f"svix-timestamp is {abs(off):.0f} s {when}, at most {TOLERANCE_SECONDS} allowed")
+    offered = [part.encode(errors="replace") for part in given.split(" ") if part.startswith("v1,")]
+    for secret in config.secrets:
+        expected = _signature(secret, name, int(stamp), body)
+        if any(hmac.compare_digest(expected, signature) for signature in offered):
+            return name
+    raise ForgedRequest("svix-signature does not match: another secret, or the body was changed on its way")
+
+
+def _signature(secret: str, name: str, seconds: int, body: bytes) -> bytes:
+    try:
+        return _signer(secret).sign(name, datetime.fromtimestamp(seconds, UTC), body.decode()).encode()
+    except UnicodeError:
+        raise ForgedRequest("svix-id or the body is not UTF-8, so no signature can be right") from None
+
+
+async def receive(config: Config, headers: Mapping[str, str], body: bytes, window: Window, http: Http) -> Parsed:
+    """The events in one request of Resend.
+
+    Raises:
+        ForgedRequest, MalformedRequest: nothing of it can be used, and sending it again is no use.
+    """
+    return parse_events(body, window, verify(config, headers, body, window.now))
+
+
+async def observe(config: Config, domains: Sequence[str], http: Http, now: datetime) -> tuple[Observation, ...]:
+    """Counts of each domain by UTC day, and of the whole whether Resend lets it send (`sending`, `status`)."""
+    try:
+        known = {domain.name: domain for domain in await _all_domains(config, http, now)}
+    except HttpFault as fault:
+        answers: dict[str, Days | Unseen] = dict.fromkeys(domains, daily_numbers.unseen(fault))
+        return daily_numbers.observations(SOURCE, domains, now, answers)
+    asked = [domain for domain in domains if domain in known]
+
+    async def look(chunk: Sequence[str]) -> Mapping[str, Days]:
+        return await _metrics(config, [known[domain].id for domain in chunk], http, now)
+
+    answers = await daily_numbers.in_chunks(asked, min(_AT_ONCE, _MOST_ROWS // config.days), look)
+    for domain in domains:
+        answers.setdefault(domain, Unseen(Why.NO_DATA, f"the account has no domain {domain}"))
+    return daily_numbers.observations(
+        SOURCE,
+        domains,
+        now,
+        answers,
+        sending={name: domain.sending for name, domain in known.items() if domain.sending},
+        status={name: domain.status for name, domain in known.items() if domain.status},
+    )
+
+
+async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ...]:
+    """The domains of the account, by name; each is moved by itself. Raises HttpFault."""
+    found = await _all_domains(config, http, now)
+    return tuple(
+        Found(
+            domain.name, detail=", ".join(filter(None, (domain.status, domain.sending and f"sending {domain.sending}")))
+        )
+        for domain in sorted(found, key=lambda domain: domain.name)
+    )
+
+
+async def _all_domains(config: Config, http: Http, now: datetime) -> list[Domain]:
+    """Every page of the account's domains. A domain left out would look like one that is not there."""
+    found: list[Domain] = []
+    params = {"limit": str(_PAGE)}
+    for _ in range(_MOST_PAGES):
+        whole = await _ask(config, "/domains", params, http, now)
+        items = daily_numbers.rows(whole, "data", "GET /domains")
+        found += parse_domains(items)
+        if whole.get("has_more") is not True or not items:
+            return found
+        params = {"limit": str(_PAGE), "after": str(items[-1]["id"])}
+    raise HttpFault(Why.UNREADABLE, f"GET /domains: more than {_MOST_PAGES * _PAGE} domains, or no end to them")
+
+
+async def _metrics(config: Config, ids: Sequence[str], http: Http, now: datetime) -> Mapping[str, Days]:
+    """The counts of up to 100 domains. There are no pages: an answer holds every day of every domain asked for."""
+    days = daily_numbers.last_days(now, config.days)
+    params = {
+        "start_date": days[0].isoformat(),
+        "end_date": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "timezone": "UTC",
+        "granularity": "daily",
+        "dimensions": "domain,period",
+        "metrics": ASKED,
+        "domain_id": ",".join(ids),
+    }
+    whole = await _ask(config, "/emails/metrics", params, http, now)
+    return parse_metrics(daily_numbers.rows(whole, "data", "GET /emails/metrics"))
+
+
+async def _ask(config: Config, path: str, params: Mapping[str, str], http: Http, now: datetime) -> dict[str, Any]:
+    key = config.api_key.get_secret_value()
+    return await daily_numbers.ask(
+        http,
+        config.base_url + path,
+        now,
+        headers={"authorization": f"Bearer {key}", "accept": "application/json"},
+        params=params,
+        timeout_seconds=config.timeout_seconds,
+        secrets=(key,),
+    )
