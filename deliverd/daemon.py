@@ -236,6 +236,7 @@ class _Daemon:
             return
         before, old = self._ctx.settings, self._ctx.platforms
         self._ctx.settings, self._ctx.platforms = fresh, platforms
+        self._work.hang_up()
         await self._schedule(self._ctx.clock())
         # What is under way still talks through the old adapters.
         if others := self._tasks - {asyncio.current_task()}:

@@ -5,14 +5,17 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
 from deliverd.engine.context import Context
+from deliverd.engine.feedback import Taken, Watch, attend
 from deliverd.engine.judge import judge
 from deliverd.engine.observe import (
     COMPLIANCE_EVERY,
+    mailboxes,
     observe_account,
     observe_compliance,
     observe_dns,
@@ -56,11 +59,13 @@ class Work:
         self._dark: dict[tuple[str, str, str], Why] = {}
         self._looks: set[asyncio.Task[Any]] = set()
         self._under_way: dict[tuple[str, str], asyncio.Task[datetime]] = {}
+        self._watches: dict[str, Watch] = {}
         self._kinds: Mapping[str, Callable[[str, datetime], Awaitable[datetime]]] = {
             "dns": self._dns,
             "account": self._account,
             "source": lambda source, now: self._joined("source", source, self._source(source, now)),
             "compliance": lambda source, now: self._joined("compliance", source, self._compliance(source, now)),
+            "mail": lambda source, now: self._joined("mail", source, self._mail(source)),
             "judge": self._judge,
             "act": self._act,
             "tell": self._tell,
@@ -72,6 +77,7 @@ class Work:
         domains, sources = list(settings.domains), publishers(self._ctx)
         compliance = [name for name in sources if getattr(settings.sources[name], "compliance", False)]
         asked = {"dns": domains, "account": list(settings.platforms), "source": sources, "compliance": compliance}
+        asked |= {"mail": mailboxes(self._ctx)}
         return asked | {"judge": domains, "act": domains, "tell": [ALL]}
 
     def urgent(self, domains: Iterable[str]) -> None:
@@ -85,6 +91,13 @@ class Work:
         """Give up every look under way: it changes nothing outside, and the next start begins with looking."""
         for task in self._looks:
             task.cancel()
+
+    def hang_up(self) -> None:
+        """End the waiting at mailboxes: it would go on at those of the configuration that it began with."""
+        for (kind, _), task in self._under_way.items():
+            if kind == "mail":
+                task.cancel()
+        self._watches.clear()
 
     @contextlib.contextmanager
     def _look(self) -> Iterator[None]:
@@ -162,6 +175,25 @@ class Work:
         with self._look():
             self._note(await observe_compliance(self._ctx, source, now))
         return now + COMPLIANCE_EVERY
+
+    async def _mail(self, source: str) -> datetime:
+        """Wait for mail and take it in. Its row is due again soon after, so that somebody always waits."""
+        watch = self._watches.setdefault(source, Watch(source))
+        with self._look():
+            done = await attend(self._ctx, watch, partial(self._taken, source))
+        self._note(done.looks)
+        return self._ctx.clock() + done.pause
+
+    def _taken(self, source: str, taken: Taken) -> None:
+        """Have the domains of bad news judged at once, and say what a person should look at: a line for each mail."""
+        self.urgent(taken.adverse)
+        metrics.ACCEPTED.labels(source).inc(taken.accepted)
+        metrics.DUPLICATES.labels(source).inc(taken.duplicates)
+        for code, mails in taken.codes.items():
+            metrics.FEEDBACK.labels(source, code).inc(mails)
+        for odd in taken.odd:
+            what = {"mail": odd.id, "sha256": odd.digest, "domain": odd.domain or None}
+            log.warning("mail not counted", source=source, code=odd.code, why=odd.why, **what)
 
     def _note(self, looks: Iterable[Observation]) -> None:
         """Count each look that saw nothing; say so when it begins, when the reason changes, and when it is over."""

@@ -140,7 +140,10 @@ def _uncounted(verdict: Verdict, code: str, why: str) -> Verdict:
 
 def _counted(verdict: Verdict, known: Reporter | None, window: Window) -> Verdict:
     report = verdict.report
-    at = report.reported_at if report.reported_at and report.reported_at <= window.now else window.now
+    # A copy that comes on another day must have the same time, or it would be another event: the store knows events
+    # by their id and their day.
+    told = (report.reported_at, report.arrived_at, report.sent_at)
+    at = next((one for one in told if one and one <= window.now), window.now)
     sent_at = min(report.sent_at or report.arrived_at or at, at)
     fault = window.fault(at) or window.fault(sent_at)
     if fault:

@@ -38,7 +38,7 @@ ACCOUNTS = (
 )
 """The probes of sending platforms: what `kind` of an account may be."""
 
-SOURCES = ("google_postmaster", "microsoft_snds")
+SOURCES = ("feedback_mail", "google_postmaster", "microsoft_snds")
 """The probes that belong to no sending platform: the tables `[sources.NAME]` that there may be."""
 
 

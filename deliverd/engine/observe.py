@@ -24,6 +24,9 @@ DAILY = (*PUBLISHERS, *registry.ACCOUNTS)
 KEY = "key"
 """The part of a look at the key to a publisher: its `code` is ok, or what a person has to mend, in `detail`."""
 
+MAILBOXES = ("feedback_mail",)
+"""The sources that are mailboxes: waited at, and read mail by mail (deliverd/engine/feedback.py)."""
+
 COMPLIANCE = "compliance"
 COMPLIANCE_EVERY = timedelta(days=1)
 """How often a publisher is asked how its rules are kept: a call for each domain, and an answer that seldom changes."""
@@ -42,13 +45,18 @@ def publishers(ctx: Context) -> list[str]:
     return [source for source in PUBLISHERS if source in ctx.settings.sources]
 
 
+def mailboxes(ctx: Context) -> list[str]:
+    """The mailboxes that are configured."""
+    return [source for source in MAILBOXES if source in ctx.settings.sources]
+
+
 def expected(ctx: Context, domain: str) -> dict[str, Watched]:
     """The sources that should watch a domain, each with the instant since when this process has been asking it."""
     settings = ctx.domain(domain)
     dns = [source for source in DNS_SOURCES if source != "dkim" or settings.dkim_selectors]
     often = Watched(ctx.started)
     seldom = Watched(ctx.started, timedelta(seconds=ctx.settings.schedule.source_seconds))
-    sources = [*dns, ctx.settings.platforms[settings.platform].kind]
+    sources = [*dns, ctx.settings.platforms[settings.platform].kind, *mailboxes(ctx)]
     return dict.fromkeys(sources, often) | dict.fromkeys(publishers(ctx), seldom)
 
 

@@ -8,7 +8,7 @@ from deliverd.core import alert
 from deliverd.core.source_days import days_of, overdue, volumes
 from deliverd.core.sources import about
 from deliverd.engine.context import Context
-from deliverd.engine.observe import DAILY, KEY, PUBLISHERS, expected, is_day
+from deliverd.engine.observe import DAILY, KEY, MAILBOXES, PUBLISHERS, expected, is_day
 from deliverd.model import Incident, Look, Policy, Watched
 from deliverd.settings import Domain, Settings
 from deliverd.store import coverage, observations
@@ -65,7 +65,7 @@ def look_at(conn: Conn, ctx: Context, domain: str, standing: Sequence[Incident],
 def _still_asked(look: Look, settings: Settings, domain: Domain) -> bool:
     """Whether the configuration still asks for what was looked at: a selector or a source may have left it."""
     source = look.latest.source
-    if source in PUBLISHERS:
+    if source in (*PUBLISHERS, *MAILBOXES):
         return source in settings.sources
     return source != "dkim" or look.latest.part in domain.dkim_selectors
 

@@ -17,6 +17,9 @@ REJECTED = Counter(
 REFUSED = Counter(
     "deliverd_requests_refused", "Webhook requests refused whole, by why.", ["account", "code"], registry=REGISTRY
 )
+FEEDBACK = Counter(
+    "deliverd_feedback_mails", "Mails of a mailbox of reports, by verdict.", ["source", "code"], registry=REGISTRY
+)
 UNSEEN = Counter(
     "deliverd_looks_unseen", "Looks that could not see, by source and why.", ["source", "why"], registry=REGISTRY
 )

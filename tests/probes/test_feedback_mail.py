@@ -147,9 +147,18 @@ async def test_dates_that_are_missing_or_odd() -> None:
     old = FIELDS.replace("Arrival-Date", "Received-Date")
     assert (await look(signed(arf(original=undated, fields=old)))).events[0].sent_at.hour == 10
     ahead = (await look(signed(arf(date="Tue, 24 Nov 2026 11:00:00 +0000")))).events[0]
-    assert (ahead.at, ahead.sent_at.hour) == (NOW, 9)
+    assert (ahead.at.hour, ahead.sent_at.hour) == (10, 9)
     crossed = (await look(signed(arf(date="Sun, 22 Nov 2026 08:00:00 +0000")))).events[0]
     assert crossed.at == crossed.sent_at
+
+
+async def test_a_report_that_names_no_day_is_of_the_same_day_whenever_it_is_read() -> None:
+    mail = signed(arf().replace(b"\nDate: Sun, 22 Nov 2026 11:00:00 +0000\nSubject: FW", b"\nSubject: FW"))
+    first = (await look(mail)).events[0]
+    later = (await look(mail, window=Window(NOW + timedelta(days=1)))).events[0]
+    assert (first.id, first.at) == (later.id, later.at)
+    timeless = signed(arf(original="From: a@acme.test\n", fields="Feedback-Type: {type}", date="soon"))
+    assert (await look(timeless)).events[0].at == NOW
 
 
 async def ids(*mails: bytes) -> list[str]:

@@ -34,7 +34,7 @@ def test_the_key_may_stand_in_a_file_or_a_variable(loaded, small, tmp_path):
 def test_an_unknown_source_is_told_the_nearest(failing, small):
     (fault,) = failing(small + GOOGLE.replace("postmaster", "postmastr")).faults
     assert fault.place == "sources.google_postmastr"
-    assert fault.expected == "one of google_postmaster, microsoft_snds"
+    assert fault.expected == "one of feedback_mail, google_postmaster, microsoft_snds"
     assert "google_postmaster" in fault.hint
     assert fault.line is not None
 
