@@ -12,16 +12,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from probes import daily_numbers
 from probes.config import Secret
-from probes.daily_numbers import BaseUrl, Days
+from probes.daily_numbers import Days, add, first_day, in_chunks, last_days, observations
 from probes.discovery import Found
 from probes.event_parts import domain_of
 from probes.http import Http
 from probes.observation import Observation, Parsed, Unseen, Why, Window
 from probes.postmark_events import parse_events
-from probes.postmark_statistics import METRICS, add, parse_days, senders
+from probes.postmark_statistics import METRICS, parse_days, senders
 from probes.static_secret import StaticSecret
+from probes.vendor_calls import BaseUrl, Calls, rows
 
 SOURCE = "postmark"
 # Postmark allows 500, but an answer is read up to a megabyte, and a message may take some kilobytes of it.
@@ -53,6 +53,13 @@ class Config(StaticSecret):
     timeout_seconds: float = Field(default=10, gt=0, le=120, allow_inf_nan=False)
 
 
+def calls(config: Config, http: Http, now: datetime) -> Calls:
+    """The calls of one look."""
+    token = config.server_token.get_secret_value()
+    headers = {"x-postmark-server-token": token}
+    return Calls(http, config.base_url, now, config.timeout_seconds, headers=headers, secrets=(token,))
+
+
 async def receive(config: Config, headers: Mapping[str, str], body: bytes, window: Window, http: Http) -> Parsed:
     """The events in one request of Postmark.
 
@@ -69,15 +76,16 @@ async def observe(config: Config, domains: Sequence[str], http: Http, now: datet
     for stream, domain in config.streams.items():
         streams.setdefault(domain, []).append(stream)
     asked = [domain for domain in domains if domain in streams]
+    asking = calls(config, http, now)
 
     async def look(chunk: Sequence[str]) -> Mapping[str, Days]:
-        return {domain: await _by_day(config, streams[domain], http, now) for domain in chunk}
+        return {domain: await _by_day(asking, config.days, streams[domain]) for domain in chunk}
 
-    answers = await daily_numbers.in_chunks(asked, 1, look)
+    answers = await in_chunks(asked, 1, look)
     for domain in domains:
         text = f"no message stream is said to send from {domain}: Postmark counts by stream (`streams`)"
         answers.setdefault(domain, Unseen(Why.NO_DATA, text))
-    return daily_numbers.observations(SOURCE, domains, now, answers)
+    return observations(SOURCE, domains, now, answers, first_day(now, config.days))
 
 
 async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ...]:
@@ -86,9 +94,10 @@ async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ..
     A server token may not list the account's domains; one that sent nothing of late is not found.
     """
     found: dict[str, set[str]] = {}
+    asking, path = calls(config, http, now), "/messages/outbound"
     for offset in range(0, _MOST_MESSAGES, _PAGE):
-        whole = await _ask(config, "/messages/outbound", {"count": str(_PAGE), "offset": str(offset)}, http, now)
-        messages = daily_numbers.rows(whole, "Messages", "GET /messages/outbound")
+        whole = await asking.get(path, dict[str, Any], [("count", str(_PAGE)), ("offset", str(offset))])
+        messages = rows(whole, "Messages", asking.where(path))
         for domain, streams in senders(messages).items():
             found.setdefault(domain, set()).update(streams)
         if len(messages) < _PAGE:
@@ -96,27 +105,15 @@ async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ..
     return tuple(Found(domain, tuple(sorted(streams))) for domain, streams in sorted(found.items()))
 
 
-async def _by_day(config: Config, streams: Sequence[str], http: Http, now: datetime) -> Days:
+async def _by_day(asking: Calls, days: int, streams: Sequence[str]) -> Days:
     # The day in America is never later than in UTC, so these UTC days hold all of Postmark's that are asked for.
-    days = daily_numbers.last_days(now, config.days)
-    found: dict[str, dict[str, int]] = {}
+    wanted = last_days(asking.now, days)
+    found: Days = {}
     for stream in streams:
-        params = {"fromdate": str(days[0]), "todate": str(days[-1]), "messagestream": stream}
+        query = [("fromdate", str(wanted[0])), ("todate", str(wanted[-1])), ("messagestream", stream)]
         for question in METRICS:
             path = f"/stats/outbound/{question}"
-            whole = await _ask(config, path, params, http, now)
-            add(found, parse_days(question, daily_numbers.rows(whole, "Days", f"GET {path}")))
+            whole = await asking.get(path, dict[str, Any], query)
+            for day, counts in parse_days(question, rows(whole, "Days", asking.where(path))).items():
+                add(found, day, counts)
     return found
-
-
-async def _ask(config: Config, path: str, params: Mapping[str, str], http: Http, now: datetime) -> dict[str, Any]:
-    token = config.server_token.get_secret_value()
-    return await daily_numbers.ask(
-        http,
-        config.base_url + path,
-        now,
-        headers={"x-postmark-server-token": token, "accept": "application/json"},
-        params=params,
-        timeout_seconds=config.timeout_seconds,
-        secrets=(token,),
-    )

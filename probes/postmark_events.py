@@ -22,15 +22,15 @@ from probes.event_parts import (
     Unfit,
     address_of,
     collect,
-    domain_of,
     fingerprint,
     items_of,
     moment,
+    provider,
     sending_domain,
+    shaped,
     text,
 )
 from probes.observation import EventKind, MailEvent, Parsed, Window
-from probes.provider import provider_of
 
 _HARD = frozenset({"HardBounce", "BadEmailAddress"})
 # Codes that come instead of, or with, the name of a type (postmarkapp.com/developer/api/bounce-api#bounce-types).
@@ -122,10 +122,7 @@ def parse_events(body: bytes, window: Window, streams: Mapping[str, str] | None 
 
 
 def _read(item: Any, window: Window, streams: Mapping[str, str]) -> Iterator[MailEvent]:
-    try:
-        record = msgspec.convert(item, _Record)
-    except (ValueError, RecursionError) as fault:
-        raise Unfit("malformed", str(fault)) from None
+    record = shaped(item, _Record)
     happened = _happened(record)
     if happened is None:
         return
@@ -135,12 +132,12 @@ def _read(item: Any, window: Window, streams: Mapping[str, str]) -> Iterator[Mai
     message = text("MessageID", record.message_id, needed=kind is not EventKind.UNSUBSCRIBED)
     stream = streams.get(record.message_stream or _FIRST_STREAM)
     domain = sending_domain(record.from_, stream)
-    provider = provider_of(domain_of(who))
+    mailbox_provider = provider(who)
     if kind in (EventKind.DELIVERED, EventKind.BOUNCED):
         sent = _id("sent", message, who)
-        yield MailEvent(sent, EventKind.SENT, domain, at, at, provider, message)
+        yield MailEvent(sent, EventKind.SENT, domain, at, at, mailbox_provider, message)
     event_id = _id(f"{kind}-{detail}" if detail else str(kind), message, who, *_when(detail, message, at))
-    yield MailEvent(event_id, kind, domain, at, at, provider, message, detail)
+    yield MailEvent(event_id, kind, domain, at, at, mailbox_provider, message, detail)
 
 
 def _happened(record: _Record) -> tuple[EventKind, str] | None:

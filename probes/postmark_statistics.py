@@ -4,10 +4,10 @@ Source: postmarkapp.com/developer/api/stats-api and /messages-api, read 2026-11-
 of Postmark's is not a UTC day. Its answers name only the days, and of each day only the counts, that there are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from probes.daily_numbers import day_of, readings
+from probes.daily_numbers import Days, day_of, readings
 from probes.event_parts import domain_of
 
 # By question, that is the last part of /stats/outbound/...: our names, and Postmark's.
@@ -18,22 +18,14 @@ METRICS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def parse_days(question: str, rows: Iterable[Any]) -> dict[str, dict[str, int]]:
+def parse_days(question: str, rows: Iterable[Any]) -> Days:
     """The counts in the answer to one question about one stream, by Postmark's day."""
-    found: dict[str, dict[str, int]] = {}
+    found: Days = {}
     for row in rows:
         day = day_of(row.get("Date")) if isinstance(row, dict) else None
         if day is not None:
             found[day] = readings(row, METRICS[question])
     return found
-
-
-def add(whole: dict[str, dict[str, int]], part: Mapping[str, Mapping[str, int]]) -> None:
-    """Add the counts of one answer to those of the domain: its streams are summed up."""
-    for day, counts in part.items():
-        mine = whole.setdefault(day, {})
-        for name, number in counts.items():
-            mine[name] = mine.get(name, 0) + number
 
 
 def senders(messages: Iterable[Any]) -> dict[str, set[str]]:

@@ -7,24 +7,24 @@ Sources, read 2026-11-22: Resend's OpenAPI description (github.com/resend/resend
 import base64
 import hmac
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from standardwebhooks.webhooks import Webhook as Signer
 
-from probes import daily_numbers
 from probes.config import Secret, Strict
-from probes.daily_numbers import BaseUrl, Days
+from probes.daily_numbers import Days, first_day, in_chunks, observations, unseen
 from probes.discovery import Found
 from probes.http import Http, HttpFault
 from probes.observation import ForgedRequest, Observation, Parsed, Unseen, Why, Window
 from probes.resend_events import parse_events
 from probes.resend_statistics import ASKED, Domain, parse_domains, parse_metrics
+from probes.signature_time import fresh
+from probes.vendor_calls import BaseUrl, Calls, because, rows, unreadable
 
 SOURCE = "resend"
-TOLERANCE_SECONDS = 300
 _PREFIX = "whsec_"
 # "List of sending domain IDs to restrict the response to, up to 100" (GET /emails/metrics).
 _AT_ONCE = 100
@@ -86,15 +86,10 @@ def verify(config: Config, headers: Mapping[str, str], body: bytes, now: datetim
     name, stamp, given = (headers.get(f"svix-{part}") for part in ("id", "timestamp", "signature"))
     if not name or not stamp or not given:
         raise ForgedRequest("svix-id, svix-timestamp or svix-signature is missing")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 11):
-        raise ForgedRequest("svix-timestamp is not in seconds since 1970")
-    off = int(stamp) - now.timestamp()
-    if abs(off) > TOLERANCE_SECONDS:
-        when = "ahead" if off > 0 else "ago"
-        raise ForgedRequest(f"svix-timestamp is {abs(off):.0f} s {when}, at most {TOLERANCE_SECONDS} allowed")
+    seconds = fresh(stamp, now)
     offered = [part.encode(errors="replace") for part in given.split(" ") if part.startswith("v1,")]
     for secret in config.secrets:
-        expected = _signature(secret, name, int(stamp), body)
+        expected = _signature(secret, name, seconds, body)
         if any(hmac.compare_digest(expected, signature) for signature in offered):
             return name
     raise ForgedRequest("svix-signature does not match: another secret, or the body was changed on its way")
@@ -105,6 +100,13 @@ def _signature(secret: str, name: str, seconds: int, body: bytes) -> bytes:
         return _signer(secret).sign(name, datetime.fromtimestamp(seconds, UTC), body.decode()).encode()
     except UnicodeError:
         raise ForgedRequest("svix-id or the body is not UTF-8, so no signature can be right") from None
+
+
+def calls(config: Config, http: Http, now: datetime) -> Calls:
+    """The calls of one look."""
+    key = config.api_key.get_secret_value()
+    headers = {"authorization": f"Bearer {key}"}
+    return Calls(http, config.base_url, now, config.timeout_seconds, headers=headers, secrets=(key,))
 
 
 async def receive(config: Config, headers: Mapping[str, str], body: bytes, window: Window, http: Http) -> Parsed:
@@ -118,24 +120,25 @@ async def receive(config: Config, headers: Mapping[str, str], body: bytes, windo
 
 async def observe(config: Config, domains: Sequence[str], http: Http, now: datetime) -> tuple[Observation, ...]:
     """Counts of each domain by UTC day, and of the whole whether Resend lets it send (`sending`, `status`)."""
+    asking, since = calls(config, http, now), first_day(now, config.days)
     try:
-        known = {domain.name: domain for domain in await _all_domains(config, http, now)}
+        known = {domain.name: domain for domain in await _all_domains(asking)}
     except HttpFault as fault:
-        answers: dict[str, Days | Unseen] = dict.fromkeys(domains, daily_numbers.unseen(fault))
-        return daily_numbers.observations(SOURCE, domains, now, answers)
+        return unseen(SOURCE, domains, now, because(fault))
     asked = [domain for domain in domains if domain in known]
 
     async def look(chunk: Sequence[str]) -> Mapping[str, Days]:
-        return await _metrics(config, [known[domain].id for domain in chunk], http, now)
+        return await _metrics(asking, [known[domain].id for domain in chunk], since)
 
-    answers = await daily_numbers.in_chunks(asked, min(_AT_ONCE, _MOST_ROWS // config.days), look)
+    answers = await in_chunks(asked, min(_AT_ONCE, _MOST_ROWS // config.days), look)
     for domain in domains:
         answers.setdefault(domain, Unseen(Why.NO_DATA, f"the account has no domain {domain}"))
-    return daily_numbers.observations(
+    return observations(
         SOURCE,
         domains,
         now,
         answers,
+        since,
         sending={name: domain.sending for name, domain in known.items() if domain.sending},
         status={name: domain.status for name, domain in known.items() if domain.status},
     )
@@ -143,7 +146,7 @@ async def observe(config: Config, domains: Sequence[str], http: Http, now: datet
 
 async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ...]:
     """The domains of the account, by name; each is moved by itself. Raises HttpFault."""
-    found = await _all_domains(config, http, now)
+    found = await _all_domains(calls(config, http, now))
     return tuple(
         Found(
             domain.name, detail=", ".join(filter(None, (domain.status, domain.sending and f"sending {domain.sending}")))
@@ -152,44 +155,30 @@ async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ..
     )
 
 
-async def _all_domains(config: Config, http: Http, now: datetime) -> list[Domain]:
+async def _all_domains(asking: Calls) -> list[Domain]:
     """Every page of the account's domains. A domain left out would look like one that is not there."""
     found: list[Domain] = []
-    params = {"limit": str(_PAGE)}
+    path, query = "/domains", [("limit", str(_PAGE))]
     for _ in range(_MOST_PAGES):
-        whole = await _ask(config, "/domains", params, http, now)
-        items = daily_numbers.rows(whole, "data", "GET /domains")
-        found += parse_domains(items)
+        whole = await asking.get(path, dict[str, Any], query)
+        items = rows(whole, "data", asking.where(path))
+        found += parse_domains(items, asking.where(path))
         if whole.get("has_more") is not True or not items:
             return found
-        params = {"limit": str(_PAGE), "after": str(items[-1]["id"])}
-    raise HttpFault(Why.UNREADABLE, f"GET /domains: more than {_MOST_PAGES * _PAGE} domains, or no end to them")
+        query = [("limit", str(_PAGE)), ("after", str(items[-1]["id"]))]
+    raise unreadable(asking.where(path), f"more than {_MOST_PAGES * _PAGE} domains, or no end to them")
 
 
-async def _metrics(config: Config, ids: Sequence[str], http: Http, now: datetime) -> Mapping[str, Days]:
+async def _metrics(asking: Calls, ids: Sequence[str], since: date) -> Mapping[str, Days]:
     """The counts of up to 100 domains. There are no pages: an answer holds every day of every domain asked for."""
-    days = daily_numbers.last_days(now, config.days)
-    params = {
-        "start_date": days[0].isoformat(),
-        "end_date": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "timezone": "UTC",
-        "granularity": "daily",
-        "dimensions": "domain,period",
-        "metrics": ASKED,
-        "domain_id": ",".join(ids),
-    }
-    whole = await _ask(config, "/emails/metrics", params, http, now)
-    return parse_metrics(daily_numbers.rows(whole, "data", "GET /emails/metrics"))
-
-
-async def _ask(config: Config, path: str, params: Mapping[str, str], http: Http, now: datetime) -> dict[str, Any]:
-    key = config.api_key.get_secret_value()
-    return await daily_numbers.ask(
-        http,
-        config.base_url + path,
-        now,
-        headers={"authorization": f"Bearer {key}", "accept": "application/json"},
-        params=params,
-        timeout_seconds=config.timeout_seconds,
-        secrets=(key,),
-    )
+    path = "/emails/metrics"
+    query = [
+        ("start_date", since.isoformat()),
+        ("end_date", asking.now.isoformat(timespec="seconds").replace("+00:00", "Z")),
+        ("timezone", "UTC"),
+        ("granularity", "daily"),
+        ("dimensions", "domain,period"),
+        ("metrics", ASKED),
+        ("domain_id", ",".join(ids)),
+    ]
+    return parse_metrics(rows(await asking.get(path, dict[str, Any], query), "data", asking.where(path)))

@@ -15,18 +15,17 @@ from typing import Any
 import msgspec
 
 from probes.event_parts import (
-    Unfit,
     address_of,
     collect,
-    domain_of,
     fingerprint,
     items_of,
     moment,
+    provider,
     sending_domain,
+    shaped,
     text,
 )
 from probes.observation import EventKind, MailEvent, Parsed, Window
-from probes.provider import provider_of
 
 _KINDS = {
     "email.sent": EventKind.SENT,
@@ -75,14 +74,11 @@ def parse_events(body: bytes, window: Window, delivery_id: str = "") -> Parsed:
 
 
 def _read(item: Any, window: Window, delivery_id: str) -> Iterator[MailEvent]:
-    try:
-        head = msgspec.convert(item, _Head)
-        kind = _KINDS.get(head.type)
-        if kind is None:
-            return
-        data = msgspec.convert(head.data, _Data)
-    except (ValueError, RecursionError) as fault:
-        raise Unfit("malformed", str(fault)) from None
+    head = shaped(item, _Head)
+    kind = _KINDS.get(head.type)
+    if kind is None:
+        return
+    data = shaped(head.data, _Data)
     detail = _severity(data.bounce or _Bounce()) if kind is EventKind.BOUNCED else ""
     if detail is None:
         return
@@ -91,8 +87,8 @@ def _read(item: Any, window: Window, delivery_id: str) -> Iterator[MailEvent]:
     sent_at = at if data.created_at is None else min(at, moment("data.created_at", data.created_at, window))
     domain = sending_domain(data.from_)
     message = text("email_id", data.email_id)
-    for event_id, provider in _told_of(kind, detail, message, data.to, delivery_id):
-        yield MailEvent(event_id, kind, domain, at, sent_at, provider, message, detail)
+    for event_id, whose in _told_of(kind, detail, message, data.to, delivery_id):
+        yield MailEvent(event_id, kind, domain, at, sent_at, whose, message, detail)
 
 
 def _severity(bounce: _Bounce) -> str | None:
@@ -114,11 +110,11 @@ def _told_of(
     """
     listed = (to,) if isinstance(to, str) else to
     who = list(dict.fromkeys(address_of(address) for address in listed))
-    providers = [provider_of(domain_of(address)) for address in who]
+    providers = [provider(address) for address in who]
     what = f"{kind}-{detail}" if detail else str(kind)
     if kind is EventKind.COMPLAINED or len(who) <= 1:
         same = providers[0] if len(set(providers)) == 1 else ""
         yield delivery_id or f"{what}:{fingerprint(message, *who)}", same
         return
-    for address, provider in zip(who, providers, strict=True):
-        yield f"{what}:{fingerprint(message, address)}", provider
+    for address, whose in zip(who, providers, strict=True):
+        yield f"{what}:{fingerprint(message, address)}", whose

@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from probes.daily_numbers import day_of, readings
+from probes.daily_numbers import Days, day_of, readings
 from probes.event_parts import domain_of
-from probes.http import HttpFault
-from probes.observation import Why
+from probes.vendor_calls import unreadable
 
 METRICS = {
     "sent": ("sent",),
@@ -47,22 +46,22 @@ class _Item(msgspec.Struct):
     capabilities: _Capabilities | None = None
 
 
-def parse_domains(items: Iterable[Any]) -> list[Domain]:
+def parse_domains(items: Iterable[Any], where: str) -> list[Domain]:
     """One page of domains. Raises HttpFault (unreadable): a domain that is passed over would look like none."""
     found: list[Domain] = []
     for item in items:
         try:
             one = msgspec.convert(item, _Item)
         except (ValueError, RecursionError) as fault:
-            raise HttpFault(Why.UNREADABLE, f"GET /domains: {fault}") from None
+            raise unreadable(where, str(fault)) from None
         sending = one.capabilities.sending if one.capabilities is not None else None
         found.append(Domain(one.id, domain_of(one.name), one.status or "", sending or ""))
     return [domain for domain in found if domain.name]
 
 
-def parse_metrics(rows: Iterable[Any]) -> dict[str, dict[str, dict[str, int]]]:
+def parse_metrics(rows: Iterable[Any]) -> dict[str, Days]:
     """The counts by domain, then by UTC day, then by our names. A row without day or domain is passed over."""
-    found: dict[str, dict[str, dict[str, int]]] = {}
+    found: dict[str, Days] = {}
     for row in rows:
         day = day_of(row.get("period")) if isinstance(row, dict) else None
         name = row.get("domain_name") if day is not None else None

@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from probes import daily_numbers
 from probes.config import Secret
-from probes.daily_numbers import BaseUrl, Days
+from probes.daily_numbers import Days, first_day, in_chunks, last_days, observations
 from probes.discovery import Found
 from probes.http import Http
 from probes.observation import Observation, Parsed, Window
 from probes.sparkpost_events import parse_events
 from probes.sparkpost_statistics import ASKED, parse_domains, parse_metrics
 from probes.static_secret import StaticSecret
+from probes.vendor_calls import BaseUrl, Calls, rows
 
 SOURCE = "sparkpost"
 # SparkPost's documentation allows 4,096 characters of address for its events; metrics say nothing of it.
@@ -38,6 +38,13 @@ class Config(StaticSecret):
     timeout_seconds: float = Field(default=10, gt=0, le=120, allow_inf_nan=False)
 
 
+def calls(config: Config, http: Http, now: datetime) -> Calls:
+    """The calls of one look."""
+    key = config.api_key.get_secret_value()
+    headers = {"authorization": key}
+    return Calls(http, config.base_url, now, config.timeout_seconds, headers=headers, secrets=(key,))
+
+
 async def receive(config: Config, headers: Mapping[str, str], body: bytes, window: Window, http: Http) -> Parsed:
     """The events in one batch of SparkPost.
 
@@ -50,48 +57,38 @@ async def receive(config: Config, headers: Mapping[str, str], body: bytes, windo
 
 async def observe(config: Config, domains: Sequence[str], http: Http, now: datetime) -> tuple[Observation, ...]:
     """Counts of each domain by UTC day. A domain that SparkPost never mentions has none, and is not missing."""
+    asking = calls(config, http, now)
 
     async def look(chunk: Sequence[str]) -> Mapping[str, Days]:
-        return await _by_day(config, chunk, http, now)
+        return await _by_day(asking, config.days, chunk)
 
-    answers = await daily_numbers.in_chunks(domains, _AT_ONCE, look)
-    return daily_numbers.observations(SOURCE, domains, now, answers)
+    answers = await in_chunks(domains, _AT_ONCE, look)
+    return observations(SOURCE, domains, now, answers, first_day(now, config.days))
 
 
 async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ...]:
     """The sending domains of the account, which SparkPost lists in one answer. Raises HttpFault."""
-    whole = await _ask(config, "/sending-domains", {}, http, now)
-    return parse_domains(daily_numbers.rows(whole, "results", "GET /sending-domains"))
+    return parse_domains(await _results(calls(config, http, now), "/sending-domains"))
 
 
-async def _by_day(config: Config, domains: Sequence[str], http: Http, now: datetime) -> Mapping[str, Days]:
+async def _by_day(asking: Calls, days: int, domains: Sequence[str]) -> Mapping[str, Days]:
     """One question a day: a series of days is told for all domains together only."""
-    found: dict[str, dict[str, dict[str, int]]] = {domain: {} for domain in domains}
-    for day in daily_numbers.last_days(now, config.days):
-        params = {
-            "from": f"{day}T00:00",
-            "to": f"{day}T23:59",
-            "precision": "day",
-            "metrics": ASKED,
-            "sending_domains": ",".join(domains),
-            "limit": "10000",
-        }
-        whole = await _ask(config, "/metrics/deliverability/sending-domain", params, http, now)
-        told = parse_metrics(daily_numbers.rows(whole, "results", "GET /metrics/deliverability/sending-domain"))
+    found: dict[str, Days] = {domain: {} for domain in domains}
+    for day in last_days(asking.now, days):
+        query = [
+            ("from", f"{day}T00:00"),
+            ("to", f"{day}T23:59"),
+            ("precision", "day"),
+            ("metrics", ASKED),
+            ("sending_domains", ",".join(domains)),
+            ("limit", "10000"),
+        ]
+        told = parse_metrics(await _results(asking, "/metrics/deliverability/sending-domain", query))
         for domain in domains:
             if domain in told:
-                found[domain][day.isoformat()] = told[domain]
+                found[domain][day] = told[domain]
     return found
 
 
-async def _ask(config: Config, path: str, params: Mapping[str, str], http: Http, now: datetime) -> dict[str, Any]:
-    key = config.api_key.get_secret_value()
-    return await daily_numbers.ask(
-        http,
-        config.base_url + path,
-        now,
-        headers={"authorization": key, "accept": "application/json"},
-        params=params,
-        timeout_seconds=config.timeout_seconds,
-        secrets=(key,),
-    )
+async def _results(asking: Calls, path: str, query: Sequence[tuple[str, str]] = ()) -> list[Any]:
+    return rows(await asking.get(path, dict[str, Any], query), "results", asking.where(path))

@@ -15,9 +15,8 @@ from typing import Any
 
 import msgspec
 
-from probes.event_parts import Unfit, collect, domain_of, feedback_type, items_of, moment, sending_domain, text
+from probes.event_parts import Unfit, collect, feedback_type, items_of, moment, provider, sending_domain, shaped, text
 from probes.observation import EventKind, MailEvent, Parsed, Window
-from probes.provider import provider_of
 
 _HARD = frozenset({10, 30})
 _UNSUBSCRIBE = 90
@@ -66,10 +65,7 @@ def _read(item: Any, window: Window) -> Iterator[MailEvent]:
     if not isinstance(wrapped, dict):
         raise Unfit("malformed", "it holds no object `msys`")
     for inner in wrapped.values():
-        try:
-            event = msgspec.convert(inner, _Event)
-        except (ValueError, RecursionError) as fault:
-            raise Unfit("malformed", str(fault)) from None
+        event = shaped(inner, _Event)
         happened = _happened(event)
         if happened is not None:
             yield _made(event, *happened, window)
@@ -120,7 +116,7 @@ def _made(event: _Event, kind: EventKind, detail: str, window: Window) -> MailEv
         domain=sending_domain(event.friendly_from, event.msg_from),
         at=at,
         sent_at=sent_at,
-        provider=provider_of(domain_of(who)),
+        provider=provider(who),
         message_id=text("message_id", event.message_id, needed=False),
         detail=detail,
     )

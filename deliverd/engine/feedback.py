@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from deliverd.core import alert
 from deliverd.core.findings import failing
@@ -18,10 +19,12 @@ from deliverd.settings import Settings
 from deliverd.store import incidents, observations
 from deliverd.store.connection import Conn
 from deliverd.store.events import Batch
-from probes import feedback_mail
-from probes.feedback_mail import Collected
+from probes import registry
 from probes.mailbox import MailboxFault
 from probes.observation import MailEvent, Observation, Reject, Seen, Unseen, Why, Window
+
+if TYPE_CHECKING:  # loaded where it is configured: it brings clients for IMAP and Microsoft
+    from probes.feedback_mail import Collected, Config
 
 WAIT_SECONDS = 300.0
 """How long a mailbox is waited at, at most: then it is looked into all the same, for mails that DNS left undecided."""
@@ -103,7 +106,7 @@ class _Pile:
     events: list[MailEvent] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
-    def add(self, one: Collected) -> None:
+    def add(self, one: "Collected") -> None:
         self.mails += 1
         if one.again:
             self.undecided += 1
@@ -131,11 +134,11 @@ async def attend(ctx: Context, watch: Watch, note: Callable[[Taken], None]) -> R
         StoreError: nothing was marked that is not stored.
         KeyError: the source is no longer configured.
     """
-    config: feedback_mail.Config = ctx.settings.sources[watch.source]  # type: ignore[assignment]
+    config: Config = ctx.settings.sources[watch.source]  # type: ignore[assignment]
     answer: Seen | Unseen
     try:
         seconds = min(WAIT_SECONDS, _often(ctx).total_seconds())
-        watch.token = await feedback_mail.wait(config, watch.token, seconds)
+        watch.token = await registry.load(watch.source).wait(config, watch.token, seconds)
         answer, pause = Seen(await _take(ctx, watch.source, config, note)), PAUSE
     except MailboxFault as fault:
         answer, pause = Unseen(fault.why, fault.detail), AFTER_DENIED if fault.why is Why.DENIED else AFTER_FAULT
@@ -150,12 +153,10 @@ def _often(ctx: Context) -> timedelta:
     return timedelta(seconds=ctx.settings.schedule.dns_seconds / 2)
 
 
-async def _take(
-    ctx: Context, source: str, config: feedback_mail.Config, note: Callable[[Taken], None]
-) -> dict[str, str | int]:
+async def _take(ctx: Context, source: str, config: "Config", note: Callable[[Taken], None]) -> dict[str, str | int]:
     """Take in all mails, some at a time; returns the readings of the look. Raises MailboxFault."""
     mails, undecided = 0, 0
-    async with aclosing(_piles(ctx, config)) as piles:
+    async with aclosing(_piles(ctx, source, config)) as piles:
         async for pile in piles:
             mails += pile.mails
             undecided += pile.undecided
@@ -164,12 +165,13 @@ async def _take(
     return {"code": "ok", "mails": mails, "undecided": undecided}
 
 
-async def _piles(ctx: Context, config: feedback_mail.Config) -> AsyncGenerator[_Pile, None]:
+async def _piles(ctx: Context, source: str, config: "Config") -> AsyncGenerator[_Pile, None]:
     """The mails in piles. When the mailbox breaks off, what was read before holds: that, and then MailboxFault."""
     time = asyncio.get_running_loop().time
     pile = _Pile(time() + _BATCH_SECONDS)
     window = Window(ctx.clock())
-    async with aclosing(feedback_mail.collect(config, ctx.resolver.ask, window, ctx.settings.domains)) as collected:
+    collect = registry.load(source).collect
+    async with aclosing(collect(config, ctx.resolver.ask, window, ctx.settings.domains)) as collected:
         try:
             async for one in collected:
                 pile.add(one)
@@ -182,9 +184,7 @@ async def _piles(ctx: Context, config: feedback_mail.Config) -> AsyncGenerator[_
         yield pile
 
 
-async def _commit(
-    ctx: Context, source: str, config: feedback_mail.Config, pile: _Pile, note: Callable[[Taken], None]
-) -> None:
+async def _commit(ctx: Context, source: str, config: "Config", pile: _Pile, note: Callable[[Taken], None]) -> None:
     """Store what a pile says, have it judged, and only then mark its mails."""
     now = ctx.clock()
     stored = await ctx.store.ingest(Batch(source, tuple(pile.events), tuple(pile.rejects), now))
@@ -192,7 +192,7 @@ async def _commit(
     if unmapped:
         await ctx.store.write(lambda conn: _open(conn, ctx.settings, source, unmapped, now))
     note(Taken(dict(pile.codes), stored.accepted, stored.duplicates, tuple(pile.odd), stored.adverse))
-    await feedback_mail.acknowledge(config, pile.done, [odd.id for odd in pile.odd])
+    await registry.load(source).acknowledge(config, pile.done, [odd.id for odd in pile.odd])
 
 
 async def _tell(ctx: Context, watch: Watch, answer: Seen | Unseen, now: datetime) -> tuple[Observation, ...]:
