@@ -41,7 +41,8 @@ async def ingest(ctx: Context, account: str, headers: Mapping[str, str], body: b
     parsed: Parsed = await probe.receive(config, headers, body, Window(now), ctx.http)
     events, strangers = _attributed(ctx.settings, parsed)
     rejects = tuple(sorted((*parsed.rejects, *strangers), key=lambda reject: reject.index))
-    stored = await ctx.store.ingest(Batch(account, events, rejects, now))
+    loose = not getattr(probe, "TELLS_SENDING", True)
+    stored = await ctx.store.ingest(Batch(account, events, rejects, now, loose))
     return Receipt(stored.accepted, stored.duplicates, rejects, stored.adverse)
 
 

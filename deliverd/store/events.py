@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, func, select, true
 
 from deliverd.model import Counts
-from deliverd.store import schema
+from deliverd.store import schema, sendings
 from deliverd.store.rows import Insert, insert, packed, unpacked
 from deliverd.store.text import bounded, clean
 from probes.observation import EventKind, MailEvent, Reject
@@ -30,29 +30,31 @@ _FATE = {
     EventKind.REPLIED: 6,
 }
 _HARD, _SOFT = 2, 3
-_ADVERSE = frozenset({EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.UNSUBSCRIBED})
+_ADVERSE = frozenset({_HARD, _SOFT, _FATE[EventKind.COMPLAINED], _FATE[EventKind.UNSUBSCRIBED]})
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one request to one account's hook held."""
+    """What one request to one account's hook held.
+
+    `loose`: later events of this platform do not tell when their message was sent. Those whose `sent_at` is their own
+    time are counted with the sending of the same `message_id`, where that was told.
+    """
 
     account: str
     events: tuple[MailEvent, ...]
     rejects: tuple[Reject, ...]
     received_at: datetime
+    loose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of a batch. `touched` are the domains with new events, `adverse` those of them with new
-    bounces, complaints or unsubscribes.
-    """
+    """What became of a batch. `adverse` are the domains with new bounces, complaints or unsubscribes."""
 
     accepted: int
     duplicates: int
     adverse: frozenset[str]
-    touched: frozenset[str]
 
 
 def ingest_group(conn: Connection, batches: Sequence[Batch]) -> list[Ingested]:
@@ -66,6 +68,8 @@ def ingest_group(conn: Connection, batches: Sequence[Batch]) -> list[Ingested]:
     """
     _insert_rejects(conn, batches)
     width = 26 if conn.dialect.name == "sqlite" else 32  # SQLite holds no offset, PostgreSQL wants one
+    if any(batch.loose for batch in batches):
+        batches = _placed(conn, batches)
     fresh, rows = _rows(batches, width)
     try:
         text = packed(rows)
@@ -75,20 +79,22 @@ def ingest_group(conn: Connection, batches: Sequence[Batch]) -> list[Ingested]:
     inserted = _insert(conn, text) if rows else []
     accepted = [0] * len(batches)
     adverse: list[set[str]] = [set() for _ in batches]
-    touched: list[set[str]] = [set() for _ in batches]
     tally: dict[_Key, list[int]] = {}
     for account, event_id, day, cohort in inserted:
         index, event = fresh[account, event_id, day]
         accepted[index] += 1
-        touched[index].add(event.domain)
-        if event.kind in _ADVERSE:
+        fate = _fate(event)
+        if fate in _ADVERSE:
             adverse[index].add(event.domain)
-        numbers = tally.setdefault((event.domain, cohort, event.provider[:_LONGEST]), [0] * len(_FATES))
-        numbers[_fate(event)] += event.count
+        cell = (event.domain, cohort, event.provider[:_LONGEST])
+        numbers = tally.get(cell)
+        if numbers is None:
+            numbers = tally[cell] = [0] * len(_FATES)
+        numbers[fate] += event.count
     _count(conn, tally)
     return [
-        Ingested(n, len(batch.events) - n, frozenset(bad), frozenset(new))
-        for batch, n, bad, new in zip(batches, accepted, adverse, touched, strict=True)
+        Ingested(n, len(batch.events) - n, frozenset(bad))
+        for batch, n, bad in zip(batches, accepted, adverse, strict=True)
     ]
 
 
@@ -125,23 +131,28 @@ def _rows(batches: Iterable[Batch], width: int) -> tuple[dict[_Key, tuple[int, M
         account = batch.account
         received = batch.received_at.isoformat(" ", "microseconds")[:width]
         for event in batch.events:
-            at = event.at.isoformat(" ", "microseconds")[:width]
+            moment, sent_at = event.at, event.sent_at
+            at = moment.isoformat(" ", "microseconds")[:width]
+            day = at[:10]
             event_id = event.id if len(event.id) <= _LONGEST else _shortened(event.id)
-            key = (account, event_id, at[:10])
+            key = (account, event_id, day)
             if key in fresh:
                 continue
             if event.count > _MOST:
                 raise ValueError("an event's count is larger than any mailing")
             fresh[key] = (index, event)
-            sent = event.sent_at.isoformat(" ", "microseconds")[:width]
+            sent = at if sent_at is moment else sent_at.isoformat(" ", "microseconds")[:width]
             hour = f"{sent[:14]}00:00.000000{sent[26:]}"
             provider = event.provider[:_LONGEST]
-            parts = (event.domain, event.kind.value, at, sent, hour, provider, event.message_id, event.detail)
-            rows.append((at[:10], account, event_id, *parts, event.count, received))
+            parts = (event.domain, event.kind, at, sent, hour, provider, event.message_id, event.detail)
+            rows.append((day, account, event_id, *parts, event.count, received))
     return fresh, rows
 
 
 def _fate(event: MailEvent) -> int:
+    """The column an event is counted in. Most are sendings, and an enumeration is slow to look up."""
+    if event.kind is EventKind.SENT:
+        return 0
     if event.kind is EventKind.BOUNCED:
         return _HARD if event.detail == "hard" else _SOFT
     return _FATE[event.kind]
@@ -150,6 +161,18 @@ def _fate(event: MailEvent) -> int:
 def _shortened(event_id: str) -> str:
     """A long id as its beginning and its digest: PostgreSQL indexes no more than 2,704 bytes a row."""
     return f"{event_id[:400]}~{sha256(event_id.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _placed(conn: Connection, batches: Sequence[Batch]) -> list[Batch]:
+    """The batches, with late events where their messages belong: first all sendings, for a group has no order."""
+    clean_ones = [_cleaned(batch) if batch.loose else batch for batch in batches]
+    for batch in clean_ones:
+        if batch.loose:
+            sendings.remember(conn, batch.account, batch.events)
+    return [
+        replace(batch, events=sendings.placed(conn, batch.account, batch.events)) if batch.loose else batch
+        for batch in clean_ones
+    ]
 
 
 def _cleaned(batch: Batch) -> Batch:

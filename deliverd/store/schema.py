@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from deliverd.store.columns import Id, Json, cause, instant, limit, number, row_id, text
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema this deliverd knows, oldest first. The last one is what it needs."""
 HEAD = REVISIONS[-1]
 
@@ -73,6 +73,18 @@ events = Table(
     instant("received_at"),
     UniqueConstraint("day", "account", "event_id"),
     Index(None, "account", "id"),
+)
+
+# Only for platforms whose bounces and complaints do not tell when the message was sent. `day` is that of `sent_at`,
+# for the same reason.
+sendings = Table(
+    "sendings",
+    metadata,
+    Column("day", Date, nullable=False),
+    text("account"),
+    text("message_id"),
+    instant("sent_at"),
+    PrimaryKeyConstraint("day", "account", "message_id"),
 )
 
 rejects = Table(

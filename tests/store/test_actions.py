@@ -73,7 +73,7 @@ def test_a_lever_that_moved_is_the_newer_domains_and_keeps_its_past(conn: Connec
     intent = actions.append_intent(conn, action(wish), 1, NOW)
     decided = decisions.append(conn, replace(decision(), domain="b.com")).id
     moved = wishes.append(conn, replace(desired(decided), domain="b.com"))
-    assert wishes.newest(conn, LEVER.account, ["acme.com"]) == ()
+    assert wishes.newest(conn, LEVER.account, "acme.com") == ()
     assert wishes.newest(conn, LEVER.account, "b.com") == (moved,)
     assert actions.memories(conn, LEVER.account, "b.com") == {LEVER: LeverMemory((intent, None), None)}
 
