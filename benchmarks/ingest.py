@@ -22,9 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from event_to_pause import SECRET, configuration, cpu, free_port, ready
 from pydantic import SecretStr
@@ -45,7 +46,7 @@ def bodies(batches: int, size: int, twice: float, tag: str) -> tuple[list[bytes]
     """Signed requests in a shuffled order, and how many different events are in them."""
     now = datetime.now(UTC)
     sent = (now - timedelta(minutes=3)).isoformat()
-    rng = random.Random(7)  # noqa: S311 - the same load every time
+    rng = random.Random(7)
     pool: list[dict[str, object]] = []
     number, requests = 0, []
     for _ in range(batches):
@@ -81,7 +82,7 @@ async def post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data:
 
 async def load(port: int, requests: Sequence[bytes], per_second: float | None) -> tuple[list[float], float]:
     """Send all; at `per_second` requests a second, or as fast as they are taken. Latencies, and the seconds it took."""
-    waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
+    waiting: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue(0 if per_second else CONNECTIONS)
     took: list[float] = []
 
     async def connection() -> None:
@@ -97,11 +98,9 @@ async def load(port: int, requests: Sequence[bytes], per_second: float | None) -
     for index, body in enumerate(requests):
         if per_second and (delay := start + index / per_second - time.perf_counter()) > 0:
             await asyncio.sleep(delay)
-        while not per_second and waiting.qsize() >= CONNECTIONS:
-            await asyncio.sleep(0)
-        waiting.put_nowait((time.perf_counter(), body))
+        await waiting.put((time.perf_counter(), body))
     for _ in workers:
-        waiting.put_nowait(None)
+        await waiting.put(None)
     await asyncio.gather(*workers)
     return took, time.perf_counter() - start
 
@@ -153,9 +152,9 @@ def parts(size: int) -> None:
     now = datetime.now(UTC)
     batches = [data.split(b"\r\n\r\n", 1)[1] for data in bodies(200, size, 0.2, "parts")[0]]
     signed = {key.lower(): value for key, value in webhook.sign(CONFIG, "x", now, batches[0]).items()}
-    steps = {}
+    steps: dict[str, float] = {}
 
-    def timed(name: str, step, values):  # type: ignore[no-untyped-def]  # noqa: ANN
+    def timed(name: str, step: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
         start = time.process_time()
         found = [step(value) for value in values]
         steps[name] = (time.process_time() - start) / len(batches) / size * 1e6
