@@ -71,13 +71,6 @@ class Cohorts:
     def plus(self, at: datetime, sends: int = 0, complaints: int = 0) -> "Cohorts":
         """The table with some more messages sent in the hour of `at`, and complaints about messages of that hour."""
         hour = hour_number(at)
-        place = int(np.searchsorted(self.hours, hour))
-        if place < len(self.hours) and self.hours[place] == hour:
-            more = self.sends.copy(), self.complaints.copy()
-            for counts, new in zip(more, (sends, complaints), strict=True):
-                counts[place] = min(max(int(counts[place]) + new, 0), MOST)
-            if more[0][place] or more[1][place]:
-                return Cohorts(self.hours, *more)
         rows = (self.hours, hour), (self.sends, sends), (self.complaints, complaints)
         return table_of(*(np.append(column, np.array([new])) for column, new in rows))
 

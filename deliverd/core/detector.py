@@ -51,8 +51,8 @@ class Step:
     complaints: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 < self.tolerated < 0.5:
-            raise ValueError(f"{self.name}: tolerated is {self.tolerated}: a ratio over 0 and under 0.5 is wanted")
+        if not self.tolerated > 0:
+            raise ValueError(f"{self.name}: tolerated is {self.tolerated}: a ratio over 0 is wanted")
         if not self.alternatives or any(not self.tolerated * 1.01 <= rate <= 0.5 for rate in self.alternatives):
             raise ValueError(f"{self.name}: every alternative must be over the tolerated rate by 1 % of it, up to 0.5")
         if not (isfinite(self.false_actions) and self.false_actions > 0):
@@ -222,9 +222,10 @@ def expected_false_actions(domains: int, step: Step) -> float:
 
 
 def _recent(table: Cohorts) -> Cohorts:
-    if not len(table) or table.hours[-1] - table.hours[0] < _SPAN:
+    if not len(table):
         return table
-    return table.since(hour_start(int(table.hours[-1]) - _SPAN + 1))
+    first = int(np.searchsorted(table.hours, table.hours[-1] - _SPAN, side="right"))
+    return Cohorts(table.hours[first:], table.sends[first:], table.complaints[first:])
 
 
 def _fires(step: Step, r: float, total: int) -> bool:

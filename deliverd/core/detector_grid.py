@@ -79,9 +79,7 @@ class Terms:
         """What each cohort of the one table adds for some of the alternatives, on a scale of its own."""
         power = self.power[columns, 0]
         scale = np.ldexp(1.0, np.maximum(power - power.max(), -1000).astype(np.int32))
-        shares = np.zeros(self.values.shape[1])
-        for row, factor in zip(self.values[columns], scale, strict=True):
-            shares += row * factor
+        shares: Floats = (self.values[columns] * scale[:, None]).sum(axis=0)
         return shares
 
 
@@ -119,11 +117,11 @@ def blocks(tables: Iterator[tuple[str, Cohorts]]) -> Iterator[list[tuple[str, Co
     block: list[tuple[str, Cohorts]] = []
     size = 0
     for name, table in tables:
-        if block and (size + len(table) > BLOCK or len(block) >= BLOCK):
+        if block and size + len(table) > BLOCK:
             yield block
             block, size = [], 0
         block.append((name, table))
-        size += len(table)
+        size += len(table) + 1  # so that even empty tables fill a block
     if block:
         yield block
 

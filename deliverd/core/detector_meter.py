@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from math import ceil, log
+from typing import NamedTuple
 
 HOURS_A_DAY = 24
 _EXACT = Context(prec=28, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -15,29 +16,34 @@ def missing(
     """The fewest further complaints, all about the newest cohort, that lift the evidence to `threshold` days.
 
     `totals[k]` * 2**`powers[k]` hours is the sum over starts for the alternative k, a pair (rate, tolerated rate). A
-    complaint about the newest cohort belongs to every start, and multiplies that sum by rate / tolerated. Nought when
-    nothing was sent: nothing can be complained about.
+    complaint about the newest cohort belongs to every start, and multiplies that sum by rate / tolerated. Every
+    sum is over 0, as it is wherever there is mail.
     """
-    if not any(totals):
-        return 0
-    sums = [_EXACT.multiply(total, _EXACT.power(2, power)) for total, power in zip(totals, powers, strict=True)]
-    ratios = [_EXACT.divide(Decimal(rate), Decimal(tolerated)) for rate, tolerated in alternatives]
-    wanted = Decimal(threshold) * HOURS_A_DAY * len(sums)
-    # Floats guess, decimals settle it: the guess may differ between machines, what it is settled to may not.
-    logs = [
-        (log(total) + power * log(2), log(ratio)) for total, power, ratio in zip(totals, powers, ratios, strict=True)
+    parts = [
+        _Part(_EXACT.multiply(total, _EXACT.power(2, power)), _EXACT.divide(Decimal(rate), Decimal(tolerated)))
+        for total, power, (rate, tolerated) in zip(totals, powers, alternatives, strict=True)
     ]
-    found = max(min(ceil((log(wanted) - hours) / gain) for hours, gain in logs), 0)
-    while _with(found, sums, ratios) < wanted:
-        found += 1
-    while found and _with(found - 1, sums, ratios) >= wanted:
+    wanted = Decimal(threshold) * HOURS_A_DAY * len(parts)
+    # Floats guess, decimals settle it: the guess may differ between machines, what it is settled to may not.
+    logs = [log(total) + power * log(2) for total, power in zip(totals, powers, strict=True)]
+    found = min(ceil((log(wanted) - hours) / log(part.ratio)) for hours, part in zip(logs, parts, strict=True))
+    while _with(found - 1, parts) >= wanted:
         found -= 1
-    return found
+    while _with(found, parts) < wanted:
+        found += 1
+    return max(found, 0)
 
 
-def _with(complaints: int, sums: Sequence[Decimal], ratios: Sequence[Decimal]) -> Decimal:
+class _Part(NamedTuple):
+    """The sum over starts for one alternative, in hours, and what a complaint multiplies it by."""
+
+    hours: Decimal
+    ratio: Decimal
+
+
+def _with(complaints: int, parts: Sequence[_Part]) -> Decimal:
     found = Decimal(0)
-    for hours, ratio in zip(sums, ratios, strict=True):
+    for hours, ratio in parts:
         found = _EXACT.fma(hours, _EXACT.power(ratio, complaints), found)
     return found
 

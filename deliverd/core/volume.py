@@ -1,7 +1,7 @@
 """How much a domain normally sends: what a throttle and a ramp are fractions of."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from deliverd.model import Limit, Policy, SendState, Standing
@@ -22,6 +22,14 @@ def limit_of(standing: Standing, policy: Policy, normal: int, step: int) -> Limi
     if standing is Standing.RECOVERING and policy.ramp[step] < 1:
         return _fraction(policy.ramp[step], policy, normal)
     return Limit(SendState.RUNNING)
+
+
+def together(limits: Collection[Limit]) -> Limit | None:
+    """What levers let through that were each asked for a share: the strictest state, and the sum of the throttles."""
+    strictest = max(limits, key=lambda limit: limit.strictness, default=None)
+    if strictest is None or strictest.per_day is None:
+        return strictest
+    return Limit(strictest.state, sum(limit.per_day or 0 for limit in limits))
 
 
 def _fraction(share: float, policy: Policy, normal: int) -> Limit:

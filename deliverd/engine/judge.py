@@ -1,11 +1,12 @@
 """The arrow from history to a decision and what it asks of the levers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from deliverd.core import alert, decide
+from deliverd.core import alert, decide, volume
 from deliverd.core.rules import blind, expected_by
+from deliverd.core.shares import shares
 from deliverd.engine.context import Context
 from deliverd.engine.sight import Sight, look_at
 from deliverd.model import Counts, Decision, Desired, Incident, Lever, Limit, SendState
@@ -37,11 +38,11 @@ class _Standing:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked, of which levers anew, and why the levers could not be found (then "")."""
+    """What is asked of the domain, and of which levers what anew; why the levers could not be found (else "")."""
 
     limit: Limit | None
-    levers: tuple[Lever, ...]
-    fault: str
+    levers: Mapping[Lever, Limit] = field(default_factory=dict)
+    fault: str = ""
 
 
 async def judge(ctx: Context, domain: str, now: datetime) -> Judged:
@@ -55,7 +56,7 @@ async def judge(ctx: Context, domain: str, now: datetime) -> Judged:
         decision = decide.decide(known.case)
         last = decision or known.case.last
         limit = decide.wanted(last, known.case.orders, known.case.mode, known.case.imposed)
-        asked = _Asked(limit, *await _levers(ctx, domain, known, limit))
+        asked = await _ask(ctx, domain, known, limit)
         if decision is None and not asked.levers and not _changes(known, last, asked, known.open):
             return Judged()
         return await ctx.store.write(lambda conn: _store(conn, known, decision, asked))
@@ -81,7 +82,7 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
         published=sight.days,
         orders=orders.newest(conn, domain)[::-1],
         expected=sight.expected,
-        imposed=max((row.limit for row in asked), key=lambda limit: limit.strictness, default=None),
+        imposed=volume.together([row.limit for row in asked]),
     )
     return _Standing(case, asked, standing, sight)
 
@@ -92,27 +93,32 @@ def _window(conn: Conn, domain: str, since: datetime, sight: Sight) -> Counts:
     return replace(counted, sent=max(counted.sent, sight.sent_since(since.date())))
 
 
-async def _levers(ctx: Context, domain: str, known: _Standing, limit: Limit | None) -> tuple[tuple[Lever, ...], str]:
-    """The levers that have to be asked anew. Nothing is asked of a lever that deliverd never touched to let it run."""
+async def _ask(ctx: Context, domain: str, known: _Standing, limit: Limit | None) -> _Asked:
+    """What has to be asked anew. Nothing is asked of a lever that deliverd never touched to let it run."""
     if limit is None:
-        return (), ""
+        return _Asked(None)
     asked = {row.lever: row.limit for row in known.asked}
     if limit.state is SendState.RUNNING:
-        return tuple(lever for lever, standing in asked.items() if standing != limit), ""
+        return _Asked(limit, {lever: limit for lever, standing in asked.items() if standing != limit})
     settings = ctx.domain(domain)
+    platform = ctx.platforms[settings.platform]
     try:
-        levers = await ctx.platforms[settings.platform].levers(domain, settings.levers)
+        levers = await platform.levers(domain, settings.levers)
     except PlatformError as fault:
-        return (), f"{domain} should be {limit}, but its levers at {settings.platform} cannot be found: {fault}"
-    return tuple(lever for lever in levers if asked.get(lever) != limit), ""
+        why = f"{domain} should be {limit}, but its levers at {settings.platform} cannot be found: {fault}"
+        return _Asked(limit, fault=why)
+    told = shares(limit, levers, platform.capabilities.of)
+    # A lever that need not move, and never was asked to, is left unasked.
+    running = Limit(SendState.RUNNING)
+    return _Asked(limit, {lever: one for lever, one in told.items() if asked.get(lever, running) != one})
 
 
 def _store(conn: Conn, known: _Standing, decision: Decision | None, asked: _Asked) -> Judged:
     case = known.case
     last = decisions.append(conn, decision) if decision else case.last
-    if last is not None and asked.limit is not None:
-        for lever in asked.levers:
-            desired.append(conn, Desired(case.domain, lever, asked.limit, last.id, case.now))
+    if last is not None:
+        for lever, limit in asked.levers.items():
+            desired.append(conn, Desired(case.domain, lever, limit, last.id, case.now))
     for row in _changes(known, last, asked, incidents.open_incidents(conn, case.domain)):
         incidents.append(conn, row, decision_id=last.id if last else None)
     return Judged(last if decision else None, bool(asked.levers))

@@ -60,7 +60,7 @@ async def reconcile(ctx: Context, domain: str, now: datetime) -> Reconciled:
     async with ctx.lock(f"act/{domain}"):
         scene = await _settle_interrupted(ctx, domain, await look(ctx, domain), now)
         planned = planning.plan(ctx.domain(domain).platform, scene.cases, now)
-        done = [pair for action in planned.actions if (pair := await _act(ctx, action, scene.cases))]
+        done = await _act_on_all(ctx, planned.actions, scene.cases)
         loose = _all_loose(scene, done, planned, ctx.clock())
         await _remember(ctx, domain, scene, planned, loose, done)
         return Reconciled(planned, tuple(done), min((row.again for row in loose), default=None))
@@ -77,7 +77,7 @@ async def look(ctx: Context, domain: str) -> Scene:
         LeverCase(
             domain=domain,
             lever=lever,
-            states=platform.capabilities.states,
+            states=platform.capabilities.of(lever.kind),
             memory=known.memories.get(lever, LeverMemory()),
             desired=known.wishes.get(lever),
             actual=reading if isinstance(reading, Actual) else None,
@@ -147,10 +147,22 @@ def _settled(intent: Intent, actual: Actual, now: datetime) -> Result:
     return Result(intent.id, outcome, at, actual, "cut off; read back afterwards")
 
 
-async def _act(ctx: Context, action: Action, cases: Sequence[LeverCase]) -> tuple[Intent, Result] | None:
+async def _act_on_all(
+    ctx: Context, actions: Sequence[Action], cases: Sequence[LeverCase]
+) -> list[tuple[Intent, Result]]:
+    """Every move, side by side: each lever stands for itself. Raises what one of them raised, when all have ended."""
+    attempts = {case.lever: planning.next_attempt(case) for case in cases}
+    ended = await asyncio.gather(
+        *(_act(ctx, action, attempts[action.lever]) for action in actions), return_exceptions=True
+    )
+    for fault in ended:
+        if isinstance(fault, BaseException):
+            raise fault
+    return [pair for pair in ended if pair and not isinstance(pair, BaseException)]
+
+
+async def _act(ctx: Context, action: Action, attempt: int) -> tuple[Intent, Result] | None:
     """Intent, call, read back, result. None when another process claimed the move first."""
-    case = next(case for case in cases if case.lever == action.lever)
-    attempt = planning.next_attempt(case)
     try:
         intent = await ctx.store.write(lambda conn: actions.append_intent(conn, action, attempt, ctx.clock()))
     except Conflict:

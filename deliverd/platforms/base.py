@@ -8,8 +8,8 @@ PlatformError               retry?
 `- Unavailable              yes: it may or may not have taken effect; read back decides
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from deliverd.model import Actual, Intent, Lever, SendState
@@ -51,11 +51,19 @@ class Unavailable(PlatformError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an adapter can do. `states` are the send states it can set; `kinds` the levers it knows."""
+    """What an adapter can do. `states` are the send states it can set; `kinds` the levers it knows.
+
+    `by_kind` narrows the states for kinds of levers that cannot be set to all of them.
+    """
 
     states: frozenset[SendState]
     kinds: tuple[str, ...]
     note: str = ""
+    by_kind: Mapping[str, frozenset[SendState]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> frozenset[SendState]:
+        """What can be set of levers of one kind."""
+        return self.by_kind.get(kind, self.states)
 
 
 class Platform(Protocol):

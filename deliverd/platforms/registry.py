@@ -6,15 +6,15 @@ from deliverd.platforms.base import Platform
 from probes.config import Strict
 
 PLATFORMS: dict[str, str] = {
-    "instantly": "deliverd.platforms.notify_only:NotifyOnly",
-    "lemlist": "deliverd.platforms.notify_only:NotifyOnly",
+    "instantly": "deliverd.platforms.instantly:Instantly",
+    "lemlist": "deliverd.platforms.lemlist:Lemlist",
     "mailgun": "deliverd.platforms.notify_only:NotifyOnly",
     "mandrill": "deliverd.platforms.notify_only:NotifyOnly",
     "postmark": "deliverd.platforms.notify_only:NotifyOnly",
     "resend": "deliverd.platforms.notify_only:NotifyOnly",
     "sendgrid": "deliverd.platforms.notify_only:NotifyOnly",
     "ses": "deliverd.platforms.ses:Ses",
-    "smartlead": "deliverd.platforms.notify_only:NotifyOnly",
+    "smartlead": "deliverd.platforms.smartlead:Smartlead",
     "sparkpost": "deliverd.platforms.notify_only:NotifyOnly",
     "webhook": "deliverd.platforms.webhook:Webhook",
 }

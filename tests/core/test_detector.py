@@ -121,7 +121,7 @@ def test_the_shipped_steps() -> None:
     assert detector.expected_false_actions(1000, PAUSE) == pytest.approx(200)
 
 
-@pytest.mark.parametrize("over", [{"tolerated": 0.0}, {"tolerated": -1.0}, {"tolerated": 0.5}, {"tolerated": 0.002}])
+@pytest.mark.parametrize("over", [{"tolerated": value} for value in (0.0, -1.0, 0.5, 0.002, float("nan"))])
 @pytest.mark.parametrize("also", [{}, {"alternatives": (0.01, 0.002)}])
 def test_rates_that_make_no_step(over: dict[str, Any], also: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"^one: "):

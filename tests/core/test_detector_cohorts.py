@@ -197,6 +197,7 @@ def test_plus_is_what_a_recount_gives(
 
 
 def test_plus_stays_within_what_a_table_holds() -> None:
+    assert MOST == 35_184_372_088_832
     assert rows(table_of([NUMBER], [MOST], [0]).plus(NOW, 1, MOST + 1)) == [(NUMBER, MOST, MOST)]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from core.builders import HOUR, NOW
+from core.builders import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,13 +131,42 @@ def test_what_is_stored_is_proved_by_the_same_counts(given: list[Row]) -> None:
         assert np.isfinite(found.r)
 
 
+@given(rows | sparse)
+def test_the_start_is_the_one_that_contributes_most(given: list[Row]) -> None:
+    one = table(given)
+    if not len(one):
+        return
+    for found, step in zip(detector.weigh(one), STEPS, strict=True):
+        shares = logarithms(one, step)
+        named = one.hours.tolist().index(hour_number(found.start or NOW))
+        assert shares[named] >= shares.max() - 1e-8 * max(1.0, abs(shares.max()))
+        assert found.sends == int(np.maximum(one.sends, one.complaints)[named:].sum())
+        assert found.complaints == int(one.complaints[named:].sum())
+
+
+def logarithms(one: Cohorts, step: Step) -> Any:
+    """The natural logarithm of what each cohort adds to R, but for a constant, straight from the definition."""
+    mail = np.maximum(one.sends, one.complaints)[::-1].cumsum()[::-1].astype(float)
+    complained = one.complaints[::-1].cumsum()[::-1].astype(float)
+    weights = np.minimum(np.diff(one.hours, prepend=one.hours[0] - 1), 24)
+    exponents = [complained * np.log(rate / low) - (rate - low) * mail for rate, low in step.weighed]
+    return np.logaddexp.reduce(exponents, axis=0) + np.log(weights)
+
+
 @settings(max_examples=25)
-@given(st.lists(st.integers(0, 2000), max_size=12))
-def test_blocks_keep_every_table_in_order(sizes: list[int]) -> None:
+@given(st.lists(st.integers(0, 2000), max_size=12).map(lambda sizes: [1700, *sizes]))
+def test_blocks_are_full_and_keep_every_table_in_order(sizes: list[int]) -> None:
     tables = [(str(n), Cohorts(*(np.arange(size),) * 3)) for n, size in enumerate(sizes)]
     found = list(detector_grid.blocks(iter(tables)))
     assert [name for block in found for name, _ in block] == [name for name, _ in tables]
-    for block in found:
+    filled = [sum(len(one) + 1 for _, one in block) for block in found]
+    for block, size in zip(found, filled, strict=True):
         assert block
-        assert len(block) == 1 or sum(len(one) for _, one in block) <= detector_grid.BLOCK
-    assert HOUR.total_seconds() == 3600
+        assert len(block) == 1 or size <= detector_grid.BLOCK + 1
+    for size, following in zip(filled[:-1], found[1:], strict=True):
+        assert size + len(following[0][1]) > detector_grid.BLOCK
+
+
+def test_empty_tables_fill_a_block_too() -> None:
+    sizes = [len(block) for block in detector_grid.blocks((str(n), NOTHING) for n in range(4000))]
+    assert sizes == [detector_grid.BLOCK + 1, detector_grid.BLOCK + 1, 4000 - 2 * detector_grid.BLOCK - 2]

@@ -17,7 +17,6 @@ DOUBLING = ((0.5, 0.25),)
         pytest.param(1, 1.0, 5, id="1, 2, 4, 8, 16, 32"),
         pytest.param(3, 1024.0, 13, id="24 x 1024 is 3 x 2**13"),
         pytest.param(10**9, 1.0, 0, id="far over it"),
-        pytest.param(0, 1.0, 0, id="nothing sent"),
     ],
 )
 def test_doublings(total: int, threshold: float, missing: int) -> None:

@@ -53,3 +53,16 @@ def test_what_a_standing_asks_of_the_levers(standing: Standing, normal: int, ste
 
 def test_a_ramp_need_not_end_at_everything() -> None:
     assert volume.limit_of(Standing.RECOVERING, policy(ramp=(0.99,)), 1000, 0) == throttled(990)
+
+
+@pytest.mark.parametrize(
+    ("limits", "sum_"),
+    [
+        pytest.param([], None, id="nothing was asked"),
+        pytest.param([RUNNING, RUNNING], RUNNING, id="all run"),
+        pytest.param([throttled(100), throttled(150), RUNNING], throttled(250), id="throttles add up"),
+        pytest.param([throttled(100), PAUSED], PAUSED, id="one is paused"),
+    ],
+)
+def test_what_levers_let_through_together(limits: list[Limit], sum_: Limit | None) -> None:
+    assert volume.together(limits) == sum_

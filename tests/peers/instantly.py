@@ -20,7 +20,10 @@ _WRITABLE = ("daily_limit", "sending_gap", "enable_slow_ramp", "warmup")
 
 @dataclass(slots=True)
 class Instantly(Outreach):
-    """`accounts` by address as the API shows them; `daily` and `warmup` by address and day."""
+    """`accounts` by address as the API shows them; `daily` and `warmup` by address and day.
+
+    A mailbox in `gone` cannot be paused. `bulk_takes_no_strangers`: one unknown address spoils the whole bulk call.
+    """
 
     prefix: str = "/api/v2"
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -28,6 +31,11 @@ class Instantly(Outreach):
     warmup: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     tells_the_cursor: bool = True
+    search_finds_nothing: bool = False
+    bulk_takes_no_strangers: bool = False
+
+    def remembered(self) -> dict[str, dict[str, Any]]:
+        return self.accounts
 
     def add(self, *emails: str, **members: Any) -> None:
         for email in emails:
@@ -93,7 +101,8 @@ class Instantly(Outreach):
         return unquote(email) in self.accounts
 
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
-        wanted = [one for one in self.accounts.values() if query.get("search", "") in one["email"]]
+        search = "nothing at all" if self.search_finds_nothing and "search" in query else query.get("search", "")
+        wanted = [one for one in self.accounts.values() if search in one["email"]]
         marks = [f"{one['timestamp_created']}&{one['email']}" for one in wanted]
         after = query.get("starting_after")
         start = marks.index(after) + 1 if after else 0
@@ -124,10 +133,17 @@ class Instantly(Outreach):
     def _pause(self, emails: list[str]) -> Any:
         if not 1 <= len(emails) <= 100:
             return self.refusal(400, "1 to 100 emails")
-        paused = [email for email in dict.fromkeys(emails) if email in self.accounts and email not in self.gone]
+        if self.bulk_takes_no_strangers and not self.accounts.keys() >= set(emails):
+            return self.refusal(400, "one of them is not an account")
+        able = [email for email in dict.fromkeys(emails) if email in self.accounts and email not in self.gone]
+        # "Failed" are those, too, whose status was not changed because they were paused before.
+        paused = [email for email in able if self.accounts[email]["status"] != PAUSED]
         for email in paused:
             self.accounts[email]["status"] = PAUSED
-        return {"paused_emails": paused, "failed_emails": [email for email in emails if email not in paused]}
+        return {
+            "paused_emails": paused,
+            "failed_emails": [email for email in dict.fromkeys(emails) if email not in paused],
+        }
 
 
 def _row(email: str, day: str, numbers: dict[str, int]) -> dict[str, Any]:

@@ -22,13 +22,23 @@ def basic(key: str) -> str:
 
 @dataclass(slots=True)
 class Lemlist(Outreach):
-    """`users` and `campaigns` by id as the API shows them; `stats` by campaign, address, day; `scores` by mailbox."""
+    """`users` and `campaigns` by id as the API shows them; `stats` by campaign, address, day; `scores` by mailbox.
+
+    A mailbox whose id is in `unable` cannot be limited.
+    """
 
     prefix: str = "/api"
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
     stats: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict)
     scores: dict[str, int] = field(default_factory=dict)
+    unable: set[str] = field(default_factory=set)
+
+    def remembered(self) -> dict[str, dict[str, Any]]:
+        return self.campaigns
+
+    def elsewhere(self, answer: str) -> str:
+        return answer.replace("cam_", "cam_another_").replace("acme.com", "another.example")
 
     def add_user(self, name: str, *emails: str, **members: Any) -> None:
         """A user `usr_NAME` with the mailboxes `usm_ADDRESS`."""
@@ -117,5 +127,7 @@ class Lemlist(Outreach):
         box = self._boxes().get(wanted["id"])
         if box is None:
             return {"id": wanted["id"], "success": False, "error": "not found"}
+        if wanted["id"] in self.unable:
+            return {"id": wanted["id"], "success": False, "error": "not connected"}
         box["lemlist"]["emailLimit"] = wanted["dailyEmailLimit"]
         return {**self._settings(box), "success": True}

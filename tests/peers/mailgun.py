@@ -12,7 +12,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from peers.vendor_server import VendorServer, answer_schema, check, request_schema
+from peers.troubles import Troubles
+from peers.vendor_server import VendorServer, answer_schema, check, ready, request_schema
 
 KEY = "key-of-mailgun"
 SIGNING_KEY = "the signing key of mailgun"
@@ -20,20 +21,74 @@ _SPEC = "mailgun.yaml"
 _METRICS = "/v1/analytics/metrics"
 
 
+_SUBACCOUNT = "/v5/accounts/subaccounts/{subaccount_id}"
+BASIC = base64.b64encode(f"api:{KEY}".encode()).decode()
+
+
+def troubles() -> Troubles:
+    """How it fails for the contract of platforms."""
+    another = {"subaccount": {"id": "another", "name": "another", "status": "open"}}
+    return Troubles(
+        (KEY, BASIC), lambda status, message: {"message": message}, another, lambda method, path: method == "POST"
+    )
+
+
 @dataclass(slots=True)
 class Mailgun:
-    """What it counted: `days` by domain and day. A page holds `page` items, however many are asked for."""
+    """What it counted: `days` by domain and day. A page holds `page` items, however many are asked for.
+
+    `brakes` gives the status of each subaccount: open, disabled or closed.
+    """
 
     days: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     domains: list[dict[str, Any]] = field(default_factory=list)
     page: int = 1000
+    brakes: dict[str, str] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
     deaf_to_skip: bool = False
     tells_total: bool = True
     checked: bool = True
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def server(self) -> VendorServer:
-        return VendorServer({("POST", _METRICS): self._metrics, ("GET", "/v4/domains"): self._domains}, KEY)
+        ready(_SPEC)
+        return VendorServer(
+            {
+                ("POST", _METRICS): self._metrics,
+                ("GET", "/v4/domains"): self._domains,
+                ("GET", _SUBACCOUNT): self._subaccount,
+                ("POST", _SUBACCOUNT + "/disable"): self._disable,
+                ("POST", _SUBACCOUNT + "/enable"): self._enable,
+            },
+            KEY,
+            troubles=troubles(),
+            state=self.brakes,
+        )
+
+    async def _subaccount(self, request: Request) -> Response:
+        return self._told(request, "get", _SUBACCOUNT)
+
+    async def _disable(self, request: Request) -> Response:
+        return self._told(request, "post", _SUBACCOUNT + "/disable", "disabled")
+
+    async def _enable(self, request: Request) -> Response:
+        return self._told(request, "post", _SUBACCOUNT + "/enable", "open")
+
+    def _told(self, request: Request, method: str, path: str, status: str = "") -> Response:
+        if refusal := self._refusal(request):
+            return refusal
+        name = request.path_params["subaccount_id"]
+        if name not in self.brakes:
+            return JSONResponse({"message": "Not Found"}, 404)
+        if status and self.brakes[name] == status:
+            return JSONResponse({"message": f"subaccount is already {status}"}, 400)
+        self.brakes[name] = status or self.brakes[name]
+        at = "Wed, 28 May 2025 20:03:05 GMT"
+        told = {"id": name, "name": "acme", "created_at": at, "updated_at": at, "status": self.brakes[name]}
+        answer = {"subaccount": told | self.more} | self.more
+        if self.checked:
+            check(_SPEC, answer_schema(_SPEC, method, path), answer)
+        return JSONResponse(answer)
 
     async def _metrics(self, request: Request) -> Response:
         if refusal := self._refusal(request):
@@ -61,7 +116,7 @@ class Mailgun:
         return JSONResponse(answer)
 
     def _refusal(self, request: Request) -> Response | None:
-        if request.headers.get("authorization") == "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode():
+        if request.headers.get("authorization") == f"Basic {BASIC}":
             return None
         return JSONResponse({"message": "Invalid private key"}, 401)
 

@@ -1,5 +1,6 @@
-"""Every outage that a cold-outreach platform can have, and what has to be said of it."""
+"""Every outage that a sending platform can have, and what has to be said of it."""
 
+from peers import vendor_server
 from peers.outreach import Fault
 from probes.observation import Why
 
@@ -16,4 +17,18 @@ OUTAGES = [
     (Fault.OTHER_JSON, Why.UNREADABLE, "200"),
     (Fault.REDIRECT, Why.REFUSED, "redirects are not followed"),
     (Fault.TELLS_THE_SECRET, Why.REFUSED, "422"),
+]
+
+OF_VENDORS = [
+    (vendor_server.Fault.UNAUTHORIZED, Why.DENIED),
+    (vendor_server.Fault.FORBIDDEN, Why.DENIED),
+    (vendor_server.Fault.RATE_LIMITED, Why.RATE_LIMITED),
+    (vendor_server.Fault.BROKEN, Why.SERVFAIL),
+    (vendor_server.Fault.BROKEN_PAGE, Why.SERVFAIL),
+    (vendor_server.Fault.HANG, Why.TIMEOUT),
+    (vendor_server.Fault.HTML, Why.UNREADABLE),
+    (vendor_server.Fault.TRUNCATED, Why.UNREADABLE),
+    (vendor_server.Fault.ANOTHER_SHAPE, Why.UNREADABLE),
+    (vendor_server.Fault.REDIRECT, Why.REFUSED),
+    (vendor_server.Fault.TELLS_THE_SECRET, Why.REFUSED),
 ]

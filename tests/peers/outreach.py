@@ -5,6 +5,7 @@ Each answer and each request body is kept, so that a test can hold them against 
 """
 
 import asyncio
+import copy
 import json
 import re
 import socket
@@ -46,6 +47,11 @@ class Fault(Enum):
     OTHER_JSON = "answers 200 with JSON that says nothing"
     REDIRECT = "sends the caller elsewhere"
     TELLS_THE_SECRET = "refuses, and quotes the key and the address while at it"
+    ERROR_INSIDE = "answers 200 with an error inside"
+    LIES = "says yes and does nothing"
+    ANOTHER_DOMAIN = "answers about something else"
+    NO_STATE = "answers 200 with an object that says nothing"
+    HUGE = "answers without end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Outreach:
     prefix: str = ""
     retry_after: str | None = "1"
     calls: list[Call] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
     port: int = 0
     _faults: list[tuple[Fault, str, int | None]] = field(default_factory=list)
     _server: uvicorn.Server | None = None
@@ -128,11 +135,16 @@ class Outreach:
         path = request.url.path.removeprefix(self.prefix)
         many = list(request.query_params.multi_items())
         fault = self._next_fault(path)
-        if fault in (None, Fault.LATE, Fault.TRUNCATED):
+        before = copy.deepcopy(self.remembered()) if fault is Fault.LIES else None
+        if fault in (None, Fault.LATE, Fault.TRUNCATED, Fault.LIES, Fault.ANOTHER_DOMAIN):
             found = await self._obeyed(request, path, many, body)
         else:
             found = await self._failing(fault, request)
-        answer = found if isinstance(found, Response) else JSONResponse(found)
+        answer = found if isinstance(found, Response) else JSONResponse(self._more(found))
+        if before is not None:
+            self.remembered().update(before)
+        if fault is Fault.ANOTHER_DOMAIN:
+            answer = Response(self.elsewhere(bytes(answer.body).decode()), media_type="application/json")
         plain = json.loads(bytes(answer.body)) if answer.media_type == "application/json" else None
         self.calls.append(Call(request.method, path, tuple(many), body, answer.status_code, plain))
         if fault is Fault.LATE:
@@ -145,6 +157,20 @@ class Outreach:
         if not self.authorized(request):
             return self.refusal(401, "Unauthorized")
         return await self.answer(request.method, path, dict(many), many, body)
+
+    def remembered(self) -> dict[Any, Any]:
+        """What an order changes."""
+        return {}
+
+    def elsewhere(self, answer: str) -> str:
+        """An answer, about something else than what was asked about."""
+        return answer.replace("acme.com", "another.example")
+
+    def _more(self, answer: Any) -> Any:
+        """An answer with `extra` in each object of it."""
+        if isinstance(answer, dict) and self.extra:
+            return {name: self._more(value) for name, value in answer.items()} | self.extra
+        return [self._more(one) for one in answer] if isinstance(answer, list) else answer
 
     def refusal(self, status: int, words: str) -> Response:
         """How this platform words a refusal."""
@@ -176,6 +202,12 @@ class Outreach:
                 return Response(b'{"items": [nonsense', media_type="text/plain")
             case Fault.REDIRECT:
                 return RedirectResponse(f"https://login.example/?from={request.url}")
+            case Fault.ERROR_INSIDE:
+                return JSONResponse({"error": "the queue is busy"})
+            case Fault.NO_STATE:
+                return JSONResponse({"fine": True})
+            case Fault.HUGE:
+                return Response(b" " * (2 << 20), media_type="text/plain")
             case Fault.TELLS_THE_SECRET:
                 told = f"refused {request.url} with {request.headers.get('authorization')} for {self.key}"
                 return self.refusal(422, told)

@@ -1,5 +1,7 @@
 """A small HTTP API on loopback: JSON answers of a stand-in, and the ways in which an API fails. For tests only."""
 
+import contextlib
+import copy
 import json
 import threading
 import time
@@ -11,6 +13,8 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+
+from peers.troubles import SLOW, Troubles
 
 SPECS = Path("/work/shared/specs")
 
@@ -34,18 +38,29 @@ class Outage(Enum):
 
 
 class SmallApi:
-    """Serves `answer`; `fail` makes it fail from the call number `after` on. It runs in a thread of its own."""
+    """Serves `answer`; `fail` makes it fail from the call number `after` on. It runs in a thread of its own.
+
+    Calls that change something are served by `act`; `state` is what they change. `troubles` make calls fail by the
+    names of the contract of platforms.
+    """
 
     hang_seconds = 1.0
+    slow_seconds = 5.0
+    troubles: Troubles | None = None
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, str]]] = []
         self._outage: Outage | None = None
         self._after = 0
         self.unfit: list[str] = []
+        self.state: dict[str, Any] = {}
 
     def answer(self, path: str, params: dict[str, str], headers: dict[str, str]) -> tuple[int, Any]:
         """Status and JSON. To be written by each stand-in."""
+        raise NotImplementedError
+
+    def act(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
+        """Status and JSON of a call that changes something. To be written by each stand-in that has one."""
         raise NotImplementedError
 
     def fail(self, outage: Outage, after: int = 0) -> None:
@@ -62,6 +77,12 @@ class SmallApi:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                owner.serve(self)
+
+            def do_PUT(self) -> None:
+                owner.serve(self)
+
+            def do_PATCH(self) -> None:
                 owner.serve(self)
 
             def log_message(self, *_: object) -> None:
@@ -83,16 +104,40 @@ class SmallApi:
         params = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.calls.append((parts.path, params))
         headers = {name.lower(): value for name, value in handler.headers.items()}
+        trouble = self.troubles.next(handler.command, parts.path) if self.troubles else ""
+        before = copy.deepcopy(self.state)
         try:
-            status, told = self.answer(parts.path, params, headers)
+            if handler.command == "GET":
+                status, told = self.answer(parts.path, params, headers)
+            else:
+                body = json.loads(handler.rfile.read(int(headers["content-length"])))
+                if trouble in ("", "LATE", "LIES"):
+                    status, told = self.act(handler.command, parts.path, body, headers)
         except Exception as fault:
             self.unfit.append(f"{handler.path}: {fault!r}")
             status, told = 500, {}
+        if trouble == "LIES":
+            self.state.clear()
+            self.state.update(before)
+        elif trouble:
+            self._troubled(handler, trouble)
+            return
         outage = self._outage if len(self.calls) > self._after else None
         if outage is not None:
             self._break(handler, outage, json.dumps(told).encode())
         else:
             self._send(handler, status, json.dumps(told).encode())
+
+    def _troubled(self, handler: BaseHTTPRequestHandler, trouble: str) -> None:
+        assert self.troubles is not None
+        if trouble in SLOW:
+            time.sleep(self.slow_seconds)
+            handler.close_connection = True
+            return
+        wrong = self.troubles.answer(trouble)
+        headers = {name.replace("-", "_"): value for name, value in wrong.headers.items() if name != "content-type"}
+        with contextlib.suppress(OSError):  # who asked may have heard enough
+            self._send(handler, wrong.status, wrong.body, wrong.headers.get("content-type", "text/plain"), **headers)
 
     def _break(self, handler: BaseHTTPRequestHandler, outage: Outage, good: bytes) -> None:
         match outage:

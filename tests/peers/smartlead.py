@@ -29,6 +29,7 @@ class Smartlead(Outreach):
     """`accounts` by id as the API shows them; `daily` by id and day; `warmup` by id.
 
     `as_documented`: mailboxes are shown as the documentation's pages have it, and not as the specification does.
+    `wraps_answers`: orders are answered so. `refuses_orders`: with a 200 that says no.
     """
 
     prefix: str = "/api/v1"
@@ -38,6 +39,14 @@ class Smartlead(Outreach):
     most_a_page: int = 100
     ignores_the_offset: bool = False
     as_documented: bool = False
+    wraps_answers: bool = False
+    refuses_orders: bool = False
+
+    def remembered(self) -> dict[int, dict[str, Any]]:
+        return self.accounts
+
+    def elsewhere(self, answer: str) -> str:
+        return answer.replace("1000", "2000").replace("acme.com", "another.example")
 
     def add(self, *emails: str, **members: Any) -> None:
         for email in emails:
@@ -77,20 +86,28 @@ class Smartlead(Outreach):
                 return self._page(query)
             case ("GET", "email-accounts", number) if self._known(number):
                 return self._shown(self.accounts[int(number)])
+            case ("POST" | "PUT" | "DELETE", *_, number) if self._known(number) and self.refuses_orders:
+                return {"success": False, "message": "no"} if self.wraps_answers else {"ok": False}
             case ("POST", "email-accounts", number) if self._known(number):
                 self.accounts[int(number)] |= body
-                return {"ok": True}
+                return self._done(number)
             case ("GET", "email-accounts", number, "warmup-stats") if int(number) in self.warmup:
                 return self.warmup[int(number)]
             case ("PUT", "email-accounts", "suspend", number) if self._known(number):
                 self.accounts[int(number)]["is_suspended"] = True
-                return {"ok": True}
+                return self._done(number)
             case ("DELETE", "email-accounts", "unsuspend", number) if self._known(number):
                 self.accounts[int(number)]["is_suspended"] = False
-                return {"ok": True}
+                return self._done(number)
             case ("GET", "analytics", "mailbox", "overall-stats"):
                 return self._analytics(query)
         return self.refusal(404, "Resource not found")
+
+    def _done(self, number: str) -> dict[str, Any]:
+        if not self.wraps_answers:
+            return {"ok": True}
+        suspended = self.accounts[int(number)]["is_suspended"]
+        return {"success": True, "data": {"accountId": int(number), "isSuspended": suspended}}
 
     def _known(self, number: str) -> bool:
         return number.isdigit() and int(number) in self.accounts

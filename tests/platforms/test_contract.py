@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from platforms import contract
+from platforms import contract, entrants_outreach
 from platforms.contract import PAUSED, RETRY_AFTER_SECONDS, RUNNING, Case, Entrant, Harness, Traits, Trouble, cases
 from structlog.testing import capture_logs
 
@@ -112,6 +112,7 @@ ENTRANTS = {
     "dry_run": Entrant(lambda folder: own_sender(DryRun, folder), replace(WEBHOOK, acts=False)),
     "ses": Entrant(amazon, Traits(throttles=False, tells_author=False, unknown_fields=False)),
 }
+ENTRANTS |= entrants_outreach.ENTRANTS
 RUNS = [(name, case) for name, entrant in ENTRANTS.items() for case in cases(entrant.traits)]
 
 

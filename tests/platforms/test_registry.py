@@ -13,7 +13,7 @@ from deliverd.platforms.registry import PLATFORMS, open_platform
 from peers.own_sender import SECRET
 from probes import postmark, webhook
 
-NOT_A_PLATFORM = {"__init__", "base", "dry_run", "http", "notify_only", "registry"}
+NOT_A_PLATFORM = {"__init__", "base", "batch", "dry_run", "http", "mailboxes", "notify_only", "pace", "registry"}
 BRAKES = {kind: path for kind, path in PLATFORMS.items() if not path.endswith(":NotifyOnly")}
 
 
