@@ -141,9 +141,7 @@ def observations(
     return tuple(found)
 
 
-def looks(
-    source: str, domain: str, now: datetime, days: Days, whole: Mapping[str, Reading]
-) -> tuple[Observation, ...]:
+def looks(source: str, domain: str, now: datetime, days: Days, whole: Mapping[str, Reading]) -> tuple[Observation, ...]:
     """One look at the domain as a whole (part "": `code`, the `days` told of, and `whole`), and one at each day."""
     told = {day: numbers for day, numbers in sorted(days.items()) if numbers}
     return (

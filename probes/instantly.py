@@ -5,12 +5,13 @@ knows no complaints. It signs nothing: what it sends is believed for the header 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from probes.config import Secret
+from probes.daily_numbers import Days, believable, first_day, in_chunks, unseen
 from probes.discovery import Found
 from probes.http import Http, HttpFault
 from probes.instantly_events import parse_events
@@ -24,19 +25,19 @@ from probes.instantly_statistics import (
     rolled_up,
     with_health,
 )
-from probes.observation import Observation, Parsed, Unseen, Why, Window
-from probes.outreach_calls import MOST_PAGES, Calls, endless
+from probes.observation import Observation, Parsed, Unseen, Window
 from probes.outreach_looks import Mailbox, by_domain, found, looks
 from probes.static_secret import StaticSecret
-from probes.vendor_statistics import BaseUrl, Days, because, chunks, first_day, unseen
+from probes.vendor_calls import MOST_PAGES, BaseUrl, Calls, because, endless
 
 SOURCE = "instantly"
+TELLS_SENDING = False
+"""Its bounces and complaints do not tell when the message was sent; the store finds it by `message_id`."""
 
 # A mailbox carries its signature, and an answer is read no further than 1 MB.
 _PAGE = 50
 # warmup-analytics takes 100; analytics/daily 200, but its addresses stand in the URL.
 _CHUNK = 100
-_OF_ONE_CHUNK = (Why.NO_DATA, Why.REFUSED, Why.UNREADABLE)
 
 
 class Config(StaticSecret):
@@ -125,20 +126,10 @@ class _Numbers:
 
     async def read(self) -> None:
         """Ask for all of them, 100 mailboxes at a time."""
-        parts = chunks(list(self._mailboxes), _CHUNK)
-        for index, emails in enumerate(parts):
-            try:
-                await self._read_some(emails)
-            except HttpFault as fault:
-                hit = emails
-                if fault.why not in _OF_ONE_CHUNK:
-                    # Not these mailboxes' fault: the next ones would each wait for the same time-out.
-                    hit = [email for part in parts[index:] for email in part]
-                self._faults |= dict.fromkeys(hit, because(fault))
-                if hit is not emails:
-                    return
+        answers = await in_chunks(list(self._mailboxes), _CHUNK, self._read_some)
+        self._faults = {email: answer for email, answer in answers.items() if isinstance(answer, Unseen)}
 
-    async def _read_some(self, emails: Sequence[str]) -> None:
+    async def _read_some(self, emails: Sequence[str]) -> Mapping[str, Days]:
         # Without mailboxes and days the whole account is meant, and Instantly answers 413.
         between = [("start_date", self._since.isoformat()), ("end_date", self._until.isoformat())]
         query = [*between, *(("emails", email) for email in emails)]
@@ -148,14 +139,13 @@ class _Numbers:
         add_warmup(self._days, warmup, self._since)
         some = with_health([self._mailboxes[email] for email in emails], warmup)
         self._mailboxes |= {one.email: one for one in some}
+        return {email: self._days[email] for email in emails}
 
     def looks(self, domain: str, mailboxes: Sequence[Mailbox]) -> tuple[Observation, ...]:
         """The looks at one domain; numbers that lack a mailbox are none."""
         fault = next((self._faults[one.email] for one in mailboxes if one.email in self._faults), None)
         now = self._asking.now
         if fault is not None:
-            return (Observation(SOURCE, domain, now, fault),)
-        days = rolled_up(self._days, [one.email for one in mailboxes])
-        tomorrow = self._until + timedelta(days=1)
-        believable = {day: told for day, told in days.items() if day <= tomorrow}
-        return looks(SOURCE, domain, [self._mailboxes[one.email] for one in mailboxes], believable, now)
+            return unseen(SOURCE, (domain,), now, fault)
+        days = believable(rolled_up(self._days, [one.email for one in mailboxes]), self._since, now)
+        return looks(SOURCE, domain, [self._mailboxes[one.email] for one in mailboxes], days, now)

@@ -10,9 +10,8 @@ from typing import Any
 
 import msgspec
 
-from probes.event_parts import Unfit, collect, domain_of, fingerprint, items_of, moment
+from probes.event_parts import Unfit, collect, domain_of, fingerprint, items_of, moment, provider, shaped
 from probes.observation import EventKind, MailEvent, Parsed, Window
-from probes.provider import provider_of
 
 _KINDS = {
     "email_sent": EventKind.SENT,
@@ -54,10 +53,7 @@ def _read(item: Any, window: Window) -> Iterator[MailEvent]:
     kind = _KINDS.get(item["event_type"])
     if kind is None:
         return
-    try:
-        event = msgspec.convert(item, _Event)
-    except (ValueError, RecursionError) as fault:
-        raise Unfit("malformed", str(fault)) from None
+    event = shaped(item, _Event)
     at = moment("timestamp", event.timestamp, window)
     yield MailEvent(
         id=_identity(kind, event),
@@ -65,7 +61,7 @@ def _read(item: Any, window: Window) -> Iterator[MailEvent]:
         domain=_sender(event),
         at=at,
         sent_at=at,
-        provider=provider_of(domain_of(event.lead_email or "")),
+        provider=provider(event.lead_email or ""),
         message_id=_message(event),
     )
 

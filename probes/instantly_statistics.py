@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
-from probes.outreach_looks import Mailbox, count, day_of, health
-from probes.vendor_statistics import Days, add
+from probes.daily_numbers import Days, add, count, day_of, readings
+from probes.outreach_looks import Mailbox, health
 
 PAUSED = 2
 _UNABLE = frozenset({3, -1, -2, -3})
 """Resting by Instantly's own choice, and the errors: of connection, of soft bounces, of sending."""
 
-_NUMBERS = {"sent": "sent", "bounced": "bounced", "replies": "replied"}
+_NUMBERS = {"sent": ("sent",), "bounced": ("bounced",), "replied": ("replies",)}
 
 
 class Account(msgspec.Struct):
@@ -79,8 +79,7 @@ def add_daily(days: Mapping[str, Days], rows: Iterable[Daily], since: date) -> N
         day, mine = day_of(row.date), days.get(row.email_account.lower())
         if day is None or mine is None or day < since:
             continue
-        told = {ours: count(getattr(row, theirs)) for theirs, ours in _NUMBERS.items()}
-        add(mine, day, {name: number for name, number in told.items() if number is not None})
+        add(mine, day, readings(msgspec.structs.asdict(row), _NUMBERS))
 
 
 def add_warmup(days: Mapping[str, Days], warmup: Warmup, since: date) -> None:

@@ -11,9 +11,10 @@ from itertools import chain
 from typing import Any, Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
 from probes.config import Secret, Strict
+from probes.daily_numbers import last_days, unseen
 from probes.discovery import Found
 from probes.http import Http, HttpFault
 from probes.lemlist_events import Sender, missing_senders, parse_events, verify
@@ -31,13 +32,14 @@ from probes.lemlist_statistics import (
     rolled_up,
 )
 from probes.observation import ForgedRequest, Observation, Parsed, Reading, Why, Window
-from probes.outreach_calls import Calls
 from probes.outreach_looks import Mailbox, by_domain, found, looks
 from probes.outreach_memory import MEMORY, Memory
-from probes.static_secret import SHORTEST
-from probes.vendor_statistics import BaseUrl, because, first_day, unseen
+from probes.static_secret import LongSecret
+from probes.vendor_calls import BaseUrl, Calls, because
 
 SOURCE = "lemlist"
+TELLS_SENDING = False
+"""Its bounces and complaints do not tell when the message was sent; the store finds it by `message_id`."""
 
 _TODAY = timedelta(minutes=10)
 _DAY_IS_OVER = timedelta(hours=6)
@@ -54,19 +56,12 @@ class Config(Strict):
 
     kind: Literal["lemlist"]
     api_key: Secret
-    webhook_secret: Secret | None = None
+    webhook_secret: LongSecret | None = None
     base_url: BaseUrl = "https://api.lemlist.com/api"
     days: int = Field(default=7, ge=1, le=31)
     statistics_calls: int = Field(default=200, ge=0, le=10_000)
     timeout_seconds: float = Field(default=20, gt=0, le=120, allow_inf_nan=False)
     patience_seconds: float = Field(default=60, ge=0, le=600, allow_inf_nan=False)
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and len(secret.get_secret_value()) < SHORTEST:
-            raise ValueError(f"expected {SHORTEST} characters or more: it is all that keeps strangers out")
-        return secret
 
 
 def calls(config: Config, http: Http, now: datetime) -> Calls:
@@ -126,8 +121,7 @@ async def observe(
     known whole. `days_told` is whether all of them are.
     """
     asking = calls(config, http, now)
-    first = first_day(now, config.days)
-    days = [first + timedelta(days=number) for number in range(config.days)]
+    days = last_days(now, config.days)
     try:
         account = await _account(asking)
         boxes = by_domain(account.all_mailboxes(), domains)

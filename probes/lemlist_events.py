@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from probes.event_parts import Unfit, collect, domain_of, fingerprint, items_of, moment, text
+from probes.event_parts import Unfit, collect, domain_of, fingerprint, items_of, moment, provider, shaped, text
 from probes.observation import EventKind, ForgedRequest, MailEvent, Parsed, Window
-from probes.provider import provider_of
 
 _KINDS = {
     "emailsSent": EventKind.SENT,
@@ -99,10 +98,7 @@ def _activity(item: Any) -> tuple[EventKind | None, _Activity]:
     kind = _KINDS.get(item["type"])
     if kind is None:
         return None, _Activity("")
-    try:
-        activity = msgspec.convert(item, _Activity)
-    except (ValueError, RecursionError) as fault:
-        raise Unfit("malformed", str(fault)) from None
+    activity = shaped(item, _Activity)
     return (None if activity.bot else kind), activity
 
 
@@ -117,7 +113,7 @@ def _read(item: Any, window: Window, senders: Mapping[Sender, str]) -> Iterator[
         domain=_domain(activity, senders),
         at=at,
         sent_at=_sent_at(kind, activity, at, window),
-        provider=provider_of(domain_of(activity.lead_email or "")),
+        provider=provider(activity.lead_email or ""),
         message_id=_message(activity),
     )
 

@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from probes.outreach_looks import Mailbox, count, health, watched
-from probes.vendor_statistics import Days, add
+from probes.daily_numbers import Days, add, count, readings
+from probes.outreach_looks import Mailbox, health, watched
 
 # A draft was never sent; whatever else becomes of a campaign, it may have been sent on one of the days.
 _NEVER_SENT = frozenset({"draft"})
 _MAIL = "email"
 _NUMBERS = {
-    "messagesSent": "sent",
-    "delivered": "delivered",
-    "messagesBounced": "bounced",
-    "replied": "replied",
-    "nbLeadsUnsubscribed": "unsubscribed",
-    "nbLeadsInterested": "positive_replies",
-    "meetingBooked": "meetings",
+    "sent": ("messagesSent",),
+    "delivered": ("delivered",),
+    "bounced": ("messagesBounced",),
+    "replied": ("replied",),
+    "unsubscribed": ("nbLeadsUnsubscribed",),
+    "positive_replies": ("nbLeadsInterested",),
+    "meetings": ("meetingBooked",),
 }
 
 
@@ -166,8 +166,7 @@ def address_of(user: User, mailbox: str) -> str:
 
 def numbers(stats: Mapping[str, Any]) -> dict[str, int]:
     """What one cell tells; what it leaves out is not zero."""
-    told = {ours: count(stats.get(theirs)) for theirs, ours in _NUMBERS.items()}
-    return {name: number for name, number in told.items() if number is not None}
+    return readings(stats, _NUMBERS)
 
 
 def rolled_up(cells: Mapping[Cell, Mapping[str, int] | None]) -> Days:

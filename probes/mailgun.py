@@ -9,34 +9,27 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import Field
 
 from probes.config import Secret, Strict
+from probes.daily_numbers import Days, first_day, in_chunks, observations
 from probes.discovery import Found
-from probes.http import Http, HttpFault, check, redacted
+from probes.event_parts import decoded
+from probes.http import Http
 from probes.mailgun_events import parse_events
 from probes.mailgun_statistics import Answer, Domain, Domains, Item, by_domain, found, query
 from probes.observation import ForgedRequest, MalformedRequest, Observation, Parsed, Window
-from probes.vendor_events import decode, fresh
-from probes.vendor_statistics import (
-    BaseUrl,
-    Days,
-    because,
-    chunks,
-    decoded,
-    first_day,
-    looks,
-    unreadable,
-    unseen,
-)
+from probes.signature_time import fresh
+from probes.vendor_calls import BaseUrl, Calls, unreadable
 
 SOURCE = "mailgun"
+TELLS_SENDING = False
+"""Its bounces and complaints do not tell when the message was sent; the store finds it by `message_id`."""
 _DOMAINS_AT_ONCE = 50
 _DOMAINS_A_PAGE = 200
 _MOST_PAGES = 50
-Shape = TypeVar("Shape")
 
 
 class Config(Strict):
@@ -53,6 +46,14 @@ class Config(Strict):
     days: int = Field(default=7, ge=1, le=30)
     base_url: BaseUrl = "https://api.mailgun.net"
     timeout_seconds: float = Field(default=10, gt=0, le=120, allow_inf_nan=False)
+
+
+def calls(config: Config, http: Http, now: datetime) -> Calls:
+    """The calls of one look."""
+    key = config.api_key.get_secret_value()
+    basic = base64.b64encode(f"api:{key}".encode()).decode()
+    headers = {"authorization": f"Basic {basic}"}
+    return Calls(http, config.base_url, now, config.timeout_seconds, headers=headers, secrets=(key, basic))
 
 
 def verify(config: Config, signature: object, now: datetime) -> None:
@@ -91,7 +92,7 @@ async def receive(config: Config, headers: Mapping[str, str], body: bytes, windo
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        whole = decode(body)
+        whole = decoded(body, "Mailgun")
     except MalformedRequest:
         whole = None
     if not isinstance(whole, dict):
@@ -101,45 +102,28 @@ def _object(body: bytes) -> dict[str, Any]:
 
 async def observe(config: Config, domains: Sequence[str], http: Http, now: datetime) -> tuple[Observation, ...]:
     """The counts of each domain by day, as Mailgun has them by its own name of the domain."""
-    since, seen = first_day(now, config.days), list[Observation]()
-    some_at_a_time = chunks(domains, _DOMAINS_AT_ONCE)
-    for index, some in enumerate(some_at_a_time):
-        try:
-            told = await _metrics(config, some, since, http, now)
-        except HttpFault as fault:
-            missing = [domain for others in some_at_a_time[index:] for domain in others]
-            return (*seen, *unseen(SOURCE, missing, now, because(fault)))
-        for domain in some:
-            seen += looks(SOURCE, domain, now, told.get(domain, {}), since)
-    return tuple(seen)
+    asking, since = calls(config, http, now), first_day(now, config.days)
+
+    async def look(some: Sequence[str]) -> Mapping[str, Days]:
+        return await _metrics(asking, some, since)
+
+    return observations(SOURCE, domains, now, await in_chunks(domains, _DOMAINS_AT_ONCE, look), since)
 
 
-async def _metrics(config: Config, domains: Sequence[str], since: date, http: Http, now: datetime) -> dict[str, Days]:
+async def _metrics(asking: Calls, domains: Sequence[str], since: date) -> dict[str, Days]:
     """All pages of the counts of some domains. Raises HttpFault, also when pages are missing or come again."""
     path, items, total = "/v1/analytics/metrics", list[Item](), None
-    where = f"{redacted(config.base_url)}{path}"
     for _ in range(_MOST_PAGES):
-        answer = await _call(config, "POST", path, http, now, Answer, query(domains, since, now, len(items)))
+        answer = await asking.post(path, Answer, query(domains, since, asking.now, len(items)))
         items += answer.items
         total = answer.pagination.total
         if not answer.items or (total is not None and len(items) >= total):
             break
-    told = by_domain(items, where)
+    told = by_domain(items, asking.where(path))
     rows = sum(map(len, told.values()))
     if rows < max(total or 0, len(items)):
-        raise unreadable(where, f"its pages hold {rows} different items, where there should be more")
+        raise unreadable(asking.where(path), f"its pages hold {rows} different items, where there should be more")
     return told
-
-
-async def _call(
-    config: Config, method: str, path: str, http: Http, now: datetime, shape: type[Shape], body: bytes | None = None
-) -> Shape:
-    key, url = config.api_key.get_secret_value(), f"{config.base_url}{path}"
-    basic = base64.b64encode(f"api:{key}".encode()).decode()
-    headers = {"authorization": f"Basic {basic}", "content-type": "application/json"}
-    answer = await http.request(method, url, headers=headers, body=body, timeout_seconds=config.timeout_seconds)
-    check(answer, redacted(url), now, [key, basic])
-    return decoded(answer, redacted(url), shape)
 
 
 async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ...]:
@@ -148,11 +132,12 @@ async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ..
     Raises:
         HttpFault: Mailgun could not be asked, or has more than 10,000 of them.
     """
+    asking = calls(config, http, now)
     path, domains = "/v4/domains", list[Domain]()
     for _ in range(_MOST_PAGES):
-        wanted = f"?limit={_DOMAINS_A_PAGE}&skip={len(domains)}&sort=name&include_subaccounts=true"
-        page = await _call(config, "GET", path + wanted, http, now, Domains)
+        wanted = [("limit", str(_DOMAINS_A_PAGE)), ("skip", str(len(domains)))]
+        page = await asking.get(path, Domains, [*wanted, ("sort", "name"), ("include_subaccounts", "true")])
         domains += page.items
         if not page.items or len(domains) >= page.total_count:
             return found(domains)
-    raise unreadable(f"{redacted(config.base_url)}{path}", f"more than {_MOST_PAGES * _DOMAINS_A_PAGE} domains")
+    raise unreadable(asking.where(path), f"more than {_MOST_PAGES * _DOMAINS_A_PAGE} domains")

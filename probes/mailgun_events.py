@@ -5,10 +5,22 @@ events/event-types. The time of sending is not told; `sent_at` is the event's ow
 `message_id`, the Message-ID of the mail.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
+from probes.event_parts import (
+    Unfit,
+    as_object,
+    collect,
+    host_name,
+    moment,
+    part,
+    provider,
+    sending_domain,
+    text,
+    text_of,
+)
 from probes.observation import EventKind, MailEvent, Parsed, Window
-from probes.vendor_events import Unfit, address_domain, gather, host_name, instant, part, provider, text
 
 _KINDS = {
     "accepted": EventKind.SENT,
@@ -31,45 +43,40 @@ def parse_events(event_data: object, window: Window) -> Parsed:
     anybody; they are no events here, as are opens, clicks and types that are not known. Codes: malformed, bad-domain,
     future, ancient.
     """
-    return gather((event_data,), lambda item: _read(item, window))
+    return collect((event_data,), lambda _, item: _read(as_object(item), window))
 
 
-def _read(item: dict[str, Any], window: Window) -> MailEvent | None:
-    name, flags = text(item, "event"), part(item, "flags")
-    if not name:
-        raise Unfit("malformed", "event is missing")
+def _read(item: dict[str, Any], window: Window) -> Iterator[MailEvent]:
+    name, flags = text("event", item.get("event")), part(item, "flags")
     kind = _KINDS.get(name)
     if kind is None or any(flags.get(flag) is True for flag in _NOT_OURS):
-        return None
+        return
     detail = _hardness(item) if kind is EventKind.BOUNCED else ""
     if detail is None:
-        return None
-    identity = text(item, "id", 200)
-    if not identity:
-        raise Unfit("malformed", "id is missing")
-    at = instant("timestamp", item.get("timestamp"), window)
+        return
+    at = moment("timestamp", item.get("timestamp"), window)
     headers = part(part(item, "message"), "headers")
-    return MailEvent(
-        id=identity,
+    yield MailEvent(
+        id=text("id", item.get("id"), longest=200),
         kind=kind,
         domain=_domain(item, headers),
         at=at,
         sent_at=at,
-        provider=provider(text(item, "recipient")),
-        message_id=text(headers, "message-id"),
+        provider=provider(text_of(item, "recipient")),
+        message_id=text_of(headers, "message-id"),
         detail=detail,
     )
 
 
 def _hardness(item: dict[str, Any]) -> str | None:
     """`hard` or `soft` for a failure for good; None for one that is no bounce."""
-    severity, reason = text(item, "severity"), text(item, "reason")
+    severity, reason = text_of(item, "severity"), text_of(item, "reason")
     if severity not in ("permanent", "temporary"):
         raise Unfit("malformed", "severity is neither permanent nor temporary")
     if severity == "temporary" or reason.startswith("suppress-"):
         return None
     status = part(item, "delivery-status")
-    told = text(status, "bounce-type")
+    told = text_of(status, "bounce-type")
     if told in ("hard", "soft"):
         return told
     code = status.get("code")
@@ -79,8 +86,5 @@ def _hardness(item: dict[str, Any]) -> str | None:
 
 def _domain(item: dict[str, Any], headers: dict[str, Any]) -> str:
     """Mailgun's own name of the sending domain; else that of From, else that of the envelope."""
-    named = host_name(text(part(item, "domain"), "name"))
-    domain = named or address_domain(text(headers, "from")) or address_domain(text(part(item, "envelope"), "sender"))
-    if not domain:
-        raise Unfit("bad-domain", "neither domain.name nor From nor the envelope names a sending domain in ASCII")
-    return domain
+    named = host_name(text_of(part(item, "domain"), "name"))
+    return named or sending_domain(text_of(headers, "from"), text_of(part(item, "envelope"), "sender"))

@@ -7,22 +7,24 @@ the `pagination` of the answer only; the request takes the same object.
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime, parsedate_to_datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
 
+from probes.daily_numbers import Days, counts
 from probes.discovery import Found
-from probes.vendor_events import host_name
-from probes.vendor_statistics import Days, counts, unreadable
+from probes.event_parts import host_name
+from probes.vendor_calls import unreadable
 
 _PAGE = 500
 _NAMES = {
-    "accepted_outgoing_count": "sent",
-    "delivered_count": "delivered",
-    "hard_bounces_count": "hard_bounced",
-    "soft_bounces_count": "soft_bounced",
-    "complained_count": "complained",
-    "unsubscribed_count": "unsubscribed",
+    "sent": ("accepted_outgoing_count",),
+    "delivered": ("delivered_count",),
+    "hard_bounced": ("hard_bounces_count",),
+    "soft_bounced": ("soft_bounces_count",),
+    "complained": ("complained_count",),
+    "unsubscribed": ("unsubscribed_count",),
 }
 
 
@@ -65,15 +67,15 @@ class Domains(msgspec.Struct, frozen=True):
     total_count: int = 0
 
 
-def query(domains: Sequence[str], since: date, now: datetime, skip: int) -> bytes:
+def query(domains: Sequence[str], since: date, now: datetime, skip: int) -> dict[str, Any]:
     """The body that asks for the counts of `domains` from `since` to `now`, leaving out the first `skip` items."""
     start = datetime.combine(since, time(), UTC)
-    wanted = {
+    return {
         "start": format_datetime(start),
         "end": format_datetime(now),
         "resolution": "day",
         "dimensions": ["domain", "time"],
-        "metrics": list(_NAMES),
+        "metrics": list(chain(*_NAMES.values())),
         "filter": {
             "AND": [
                 {
@@ -87,7 +89,6 @@ def query(domains: Sequence[str], since: date, now: datetime, skip: int) -> byte
         "include_aggregates": False,
         "pagination": {"sort": "domain:asc", "skip": skip, "limit": _PAGE},
     }
-    return msgspec.json.encode(wanted)
 
 
 def by_domain(items: Iterable[Item], where: str) -> dict[str, Days]:

@@ -9,16 +9,16 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
-import msgspec
 from pydantic import Field, StringConstraints
 
 from probes.config import Secret, Strict
+from probes.daily_numbers import Days, first_day, observations, unseen
 from probes.discovery import Found
-from probes.http import Http, HttpFault, check, redacted
+from probes.http import Http, HttpFault
 from probes.mandrill_events import parse_events
 from probes.mandrill_statistics import (
     Sender,
@@ -30,7 +30,7 @@ from probes.mandrill_statistics import (
     senders_by_domain,
 )
 from probes.observation import ForgedRequest, MalformedRequest, Observation, Parsed, Unseen, Why, Window
-from probes.vendor_statistics import BaseUrl, because, decoded, first_day, looks, unseen
+from probes.vendor_calls import BaseUrl, Calls, because
 
 SOURCE = "mandrill"
 _MOST_PARAMETERS = 20
@@ -56,6 +56,12 @@ class Config(Strict):
     calls_in_flight: int = Field(default=4, ge=1, le=100)
     base_url: BaseUrl = "https://mandrillapp.com/api/1.4"
     timeout_seconds: float = Field(default=10, gt=0, le=120, allow_inf_nan=False)
+
+
+def calls(config: Config, http: Http, now: datetime) -> Calls:
+    """The calls of one look. The key is not here: Mandrill wants it in the body of every question."""
+    secrets = (config.api_key.get_secret_value(),)
+    return Calls(http, config.base_url, now, config.timeout_seconds, secrets=secrets, named_fault=fault)
 
 
 def verify(config: Config, headers: Mapping[str, str], parameters: Mapping[str, str]) -> None:
@@ -112,63 +118,49 @@ def _parameters(body: bytes) -> dict[str, str]:
 
 async def observe(config: Config, domains: Sequence[str], http: Http, now: datetime) -> tuple[Observation, ...]:
     """The counts of each domain by day: those of all its senders, added up. Mandrill has none by domain."""
+    asking, since = _Asking(config, http, now), first_day(now, config.days)
     try:
-        senders = senders_by_domain(await _ask(config, "/senders/list", {}, http, now, list[Sender]))
+        senders = senders_by_domain(await asking.ask("/senders/list", list[Sender]))
     except HttpFault as unable:
         return unseen(SOURCE, domains, now, because(unable))
-    since, turn = first_day(now, config.days), asyncio.Semaphore(config.calls_in_flight)
-
-    async def look(domain: str) -> tuple[Observation, ...]:
-        addresses = senders.get(domain, ())
-        if not addresses or len(addresses) > config.most_senders:
-            few = f"{len(addresses)} senders, more than most_senders" if addresses else "no address of it has sent yet"
-            return unseen(SOURCE, (domain,), now, Unseen(Why.NO_DATA, few))
-        return await _look(config, domain, addresses, since, http, now, turn)
-
-    return tuple(one for looked in await asyncio.gather(*map(look, domains)) for one in looked)
+    answers = await asyncio.gather(*(asking.days_of(senders.get(domain, ())) for domain in domains))
+    counted = {domain: len(addresses) for domain, addresses in senders.items()}
+    return observations(SOURCE, domains, now, dict(zip(domains, answers, strict=True)), since, senders=counted)
 
 
-async def _look(
-    config: Config,
-    domain: str,
-    addresses: Sequence[str],
-    since: date,
-    http: Http,
-    now: datetime,
-    turn: asyncio.Semaphore,
-) -> tuple[Observation, ...]:
-    """One domain. A sender that cannot be asked makes the whole of it unseen: a sum that lacks one is no sum."""
-    path = "/senders/time-series"
+class _Asking:
+    """The questions of one look, each with the key in it."""
 
-    async def hours(address: str) -> list[dict[str, Any]]:
-        async with turn:
-            return await _ask(config, path, {"address": address}, http, now, list[dict[str, Any]])
+    def __init__(self, config: Config, http: Http, now: datetime) -> None:
+        self._config = config
+        self._calls = calls(config, http, now)
+        self._turn = asyncio.Semaphore(config.calls_in_flight)
 
-    try:
-        days = by_day([await hours(address) for address in addresses], f"{redacted(config.base_url)}{path}")
-    except HttpFault as unable:
-        return unseen(SOURCE, (domain,), now, because(unable))
-    return looks(SOURCE, domain, now, days, since, {"senders": len(addresses)})
+    async def ask(self, path: str, shape: type[Shape], **wanted: str) -> Shape:
+        """The answer to one question. Raises HttpFault."""
+        async with self._turn:
+            return await self._calls.post(path, shape, {"key": self._config.api_key.get_secret_value(), **wanted})
 
-
-async def _ask(
-    config: Config, path: str, wanted: Mapping[str, str], http: Http, now: datetime, shape: type[Shape]
-) -> Shape:
-    key, url = config.api_key.get_secret_value(), f"{config.base_url}{path}"
-    body = msgspec.json.encode({"key": key, **wanted})
-    headers = {"content-type": "application/json"}
-    answer = await http.post(url, body=body, headers=headers, timeout_seconds=config.timeout_seconds)
-    where = redacted(url)
-    if named := fault(answer, where, [key]):
-        raise named
-    check(answer, where, now, [key])
-    return decoded(answer, where, shape)
+    async def days_of(self, addresses: Sequence[str]) -> Days | Unseen:
+        """The days of a domain with these senders. One that cannot be asked makes the whole of it unseen."""
+        if not addresses:
+            return Unseen(Why.NO_DATA, "no address of it has sent yet")
+        if len(addresses) > self._config.most_senders:
+            return Unseen(Why.NO_DATA, f"{len(addresses)} senders, more than most_senders")
+        path, hours = "/senders/time-series", list[list[dict[str, Any]]]()
+        try:
+            for address in addresses:
+                hours.append(await self.ask(path, list[dict[str, Any]], address=address))
+            return by_day(hours, self._calls.where(path))
+        except HttpFault as unable:
+            return because(unable)
 
 
 async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ...]:
     """The sending domains of the account, with their senders. Raises HttpFault."""
+    asking = _Asking(config, http, now)
     return found(
-        await _ask(config, "/senders/domains", {}, http, now, list[SenderDomain]),
-        await _ask(config, "/senders/list", {}, http, now, list[Sender]),
-        await _ask(config, "/subaccounts/list", {}, http, now, list[Subaccount]),
+        await asking.ask("/senders/domains", list[SenderDomain]),
+        await asking.ask("/senders/list", list[Sender]),
+        await asking.ask("/subaccounts/list", list[Subaccount]),
     )

@@ -4,10 +4,22 @@ Source, read 2026-11-22: mandrill.zendesk.com "Webhook Format": one parameter, `
 1000 events. Mandrill names the message, not the event, so an event's id is made of what identifies it.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
+from probes.event_parts import (
+    as_object,
+    collect,
+    fingerprint,
+    list_of,
+    moment,
+    part,
+    provider,
+    sending_domain,
+    text,
+    text_of,
+)
 from probes.observation import EventKind, MailEvent, Parsed, Window
-from probes.vendor_events import Unfit, address_domain, digest, entries, gather, instant, part, provider, text
 
 _KINDS = {
     "send": EventKind.SENT,
@@ -32,33 +44,28 @@ def parse_events(events: str, window: Window) -> Parsed:
     Raises:
         MalformedRequest: it is no JSON list, or too long a one.
     """
-    return gather(entries(events), lambda item: _read(item, window))
+    return collect(list_of(events, "Mandrill"), lambda _, item: _read(as_object(item), window))
 
 
-def _read(item: dict[str, Any], window: Window) -> MailEvent | None:
-    name = text(item, "event")
-    if not name and not text(item, "type"):  # the lists' changes have a `type` in its place
-        raise Unfit("malformed", "event is missing")
+def _read(item: dict[str, Any], window: Window) -> Iterator[MailEvent]:
+    # The lists' changes have a `type` in the place of `event`.
+    name = text("event", item.get("event"), needed=not text_of(item, "type"))
     kind = _KINDS.get(name)
     message = part(item, "msg") if kind else {}
-    sender = text(message, "sender")
+    sender = text_of(message, "sender")
     if kind is None or sender.lower() == _SAMPLE:
-        return None
-    identity = text(item, "_id", 200) or text(message, "_id", 200)
-    if not identity:
-        raise Unfit("malformed", "_id is missing")
-    domain = address_domain(sender)
-    if not domain:
-        raise Unfit("bad-domain", "msg.sender names no sending domain in ASCII")
-    at = instant("ts", item.get("ts"), window)
-    sent_at = at if message.get("ts") is None else instant("msg.ts", message.get("ts"), window)
-    return MailEvent(
+        return
+    identity = text("_id", item.get("_id") or message.get("_id"), longest=200)
+    domain = sending_domain(sender)
+    at = moment("ts", item.get("ts"), window)
+    sent_at = at if message.get("ts") is None else moment("msg.ts", message.get("ts"), window)
+    yield MailEvent(
         id=f"{identity}:{name}:{_told_apart(item, message)}",
         kind=kind,
         domain=domain,
         at=at,
         sent_at=min(sent_at, at),
-        provider=provider(text(message, "email")),
+        provider=provider(text_of(message, "email")),
         message_id=identity,
         detail=name.partition("_")[0] if kind is EventKind.BOUNCED else "",
     )
@@ -68,4 +75,4 @@ def _told_apart(item: dict[str, Any], message: dict[str, Any]) -> str:
     """When, and for a bounce also what the other server said: a message may bounce softly several times."""
     diagnosis = message.get("diag")
     said = diagnosis[:_LONGEST_DIAGNOSIS] if isinstance(diagnosis, str) else ""
-    return f"{item.get('ts')}:{digest(said)[:12]}" if said else f"{item.get('ts')}"
+    return f"{item.get('ts')}:{fingerprint(said)[:12]}" if said else f"{item.get('ts')}"

@@ -10,17 +10,18 @@ from typing import Any
 
 import msgspec
 
+from probes.daily_numbers import Days, add, counts
 from probes.discovery import Found
+from probes.event_parts import domain_of, host_name
 from probes.http import HttpFault, Response, error_text
 from probes.observation import Why
-from probes.vendor_events import address_domain, host_name
-from probes.vendor_statistics import Days, add, counts, unreadable
+from probes.vendor_calls import unreadable
 
 _NAMES = {
-    "sent": "sent",
-    "hard_bounces": "hard_bounced",
-    "soft_bounces": "soft_bounced",
-    "complaints": "complained",
+    "sent": ("sent",),
+    "hard_bounced": ("hard_bounces",),
+    "soft_bounced": ("soft_bounces",),
+    "complained": ("complaints",),
 }
 _WHY = {
     "Invalid_Key": Why.DENIED,
@@ -72,7 +73,7 @@ def senders_by_domain(senders: Iterable[Sender]) -> dict[str, tuple[str, ...]]:
     """The addresses of each domain, sorted. Addresses without a domain in ASCII are left out."""
     named: dict[str, set[str]] = {}
     for sender in senders:
-        if domain := address_domain(sender.address):
+        if domain := domain_of(sender.address):
             named.setdefault(domain, set()).add(sender.address)
     return {domain: tuple(sorted(addresses)) for domain, addresses in named.items()}
 

@@ -1,17 +1,15 @@
 """The mailboxes of cold-outreach platforms and their numbers, rolled up to the domains that are watched. Pure."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
+from probes import daily_numbers
+from probes.daily_numbers import Days
 from probes.discovery import Found
 from probes.event_parts import domain_of
-from probes.observation import Observation, Reading, Seen, Unseen, Why
-from probes.vendor_statistics import Days
-
-_LARGEST = 2**53
+from probes.observation import Observation, Reading, Unseen, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +31,6 @@ class Mailbox:
     def domain(self) -> str:
         """Where it sends from; "" when its address is none."""
         return domain_of(self.email)
-
-
-def count(value: Any) -> int | None:
-    """A count as JSON may have it (7, 7.0, "7"); None for anything else, absent or negative."""
-    if isinstance(value, str):
-        value = int(value) if value.isascii() and value.isdigit() and len(value) < 17 else None
-    if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value <= _LARGEST:
-        return None
-    return int(value) if value == int(value) else None
 
 
 def health(value: Any) -> float | None:
@@ -71,9 +60,9 @@ def by_domain(mailboxes: Iterable[Mailbox], domains: Sequence[str]) -> dict[str,
     return found
 
 
-def readings(mailboxes: Sequence[Mailbox], days: Days) -> dict[str, Reading]:
-    """What is told of a domain as a whole. A sum that one mailbox is missing from is not told: it is no sum."""
-    told: dict[str, Reading] = {"code": "ok", "mailboxes": len(mailboxes), "days": len(days)}
+def readings(mailboxes: Sequence[Mailbox]) -> dict[str, Reading]:
+    """What is told of a domain's mailboxes. A sum that one of them is missing from is not told: it is no sum."""
+    told: dict[str, Reading] = {"mailboxes": len(mailboxes)}
     for name, values in (
         ("mailboxes_paused", [one.paused for one in mailboxes]),
         ("mailboxes_unable", [one.unable for one in mailboxes]),
@@ -99,22 +88,10 @@ def looks(
 ) -> tuple[Observation, ...]:
     """One look at the domain (part ""), and one at each day that is told of."""
     if not mailboxes:
-        text = f"the account has no mailbox of {domain}"
-        return (Observation(source, domain, now, Unseen(Why.NO_DATA, text)),)
-    told = {day: numbers for day, numbers in sorted(days.items()) if numbers}
-    whole = Seen({**readings(mailboxes, told), **(more or {})})
-    return (
-        Observation(source, domain, now, whole),
-        *(Observation(source, domain, now, Seen(numbers), day.isoformat()) for day, numbers in told.items()),
-    )
-
-
-def day_of(value: Any) -> date | None:
-    """The day at the beginning of a text such as 2026-11-22 or 2026-11-22T00:00:00Z; None when there is none."""
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None
+        return daily_numbers.unseen(
+            source, (domain,), now, Unseen(Why.NO_DATA, f"the account has no mailbox of {domain}")
+        )
+    return daily_numbers.looks(source, domain, now, days, {**readings(mailboxes), **(more or {})})
 
 
 def found(mailboxes: Iterable[Mailbox]) -> tuple[Found, ...]:

@@ -24,6 +24,8 @@ from probes.static_secret import StaticSecret
 from probes.vendor_calls import BaseUrl, Calls, rows
 
 SOURCE = "postmark"
+TELLS_SENDING = False
+"""Its bounces and complaints do not tell when the message was sent; the store finds it by `message_id`."""
 # Postmark allows 500, but an answer is read up to a megabyte, and a message may take some kilobytes of it.
 _PAGE = 200
 _MOST_MESSAGES = 2_000

@@ -19,7 +19,6 @@ from typing import Any
 import msgspec
 
 from probes.event_parts import (
-    Unfit,
     address_of,
     collect,
     fingerprint,

@@ -4,16 +4,13 @@ Sources, read 2026-11-22: Resend's OpenAPI description (github.com/resend/resend
 (docs.svix.com/receiving/verifying-payloads/how-manual), whose scheme is that of Standard Webhooks under other names.
 """
 
-import base64
-import hmac
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from standardwebhooks.webhooks import Webhook as Signer
 
+from probes import standard_webhooks
 from probes.config import Secret, Strict
 from probes.daily_numbers import Days, first_day, in_chunks, observations, unseen
 from probes.discovery import Found
@@ -21,11 +18,10 @@ from probes.http import Http, HttpFault
 from probes.observation import ForgedRequest, Observation, Parsed, Unseen, Why, Window
 from probes.resend_events import parse_events
 from probes.resend_statistics import ASKED, Domain, parse_domains, parse_metrics
-from probes.signature_time import fresh
 from probes.vendor_calls import BaseUrl, Calls, because, rows, unreadable
 
 SOURCE = "resend"
-_PREFIX = "whsec_"
+_SHORTEST_KEY = 16
 # "List of sending domain IDs to restrict the response to, up to 100" (GET /emails/metrics).
 _AT_ONCE = 100
 # Rows, that is domains times days, of about 350 bytes: an answer is read up to a megabyte.
@@ -39,12 +35,15 @@ class Config(Strict):
 
     `api_key` needs full access: a key that may only send is told 401 when it asks. `signing_secret` is shown with the
     webhook; without it nothing is received. `previous_signing_secret` is believed too while it is being changed.
+    Resend wants a domain to send or to receive: `receive_while_paused` lets deliverd make one that does not receive do
+    so when it is paused. It goes on receiving after that; nothing comes before an MX record points to Resend.
     """
 
     kind: Literal["resend"]
     api_key: Secret
     signing_secret: Secret | None = None
     previous_signing_secret: Secret | None = None
+    receive_while_paused: bool = False
     base_url: BaseUrl = "https://api.resend.com"
     days: int = Field(default=7, ge=1, le=60)
     timeout_seconds: float = Field(default=10, gt=0, le=120, allow_inf_nan=False)
@@ -52,27 +51,12 @@ class Config(Strict):
     @field_validator("signing_secret", "previous_signing_secret")
     @classmethod
     def _is_a_key(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is None:
-            return None
-        given = secret.get_secret_value()
-        try:
-            size = len(base64.b64decode(given.removeprefix(_PREFIX), validate=True)) if given.startswith(_PREFIX) else 0
-        except ValueError:
-            size = 0
-        if not 16 <= size <= 64:
-            raise ValueError(f"expected {_PREFIX} and base64 of 16 to 64 bytes, as Resend shows it")
-        return secret
+        return standard_webhooks.key(secret, _SHORTEST_KEY)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The signing secrets in force, the present one first."""
-        both = (self.signing_secret, self.previous_signing_secret)
-        return tuple(secret.get_secret_value() for secret in both if secret is not None)
-
-
-@lru_cache(maxsize=64)
-def _signer(secret: str) -> Signer:
-    return Signer(secret)
+        return standard_webhooks.in_force(self.signing_secret, self.previous_signing_secret)
 
 
 def verify(config: Config, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
@@ -83,23 +67,7 @@ def verify(config: Config, headers: Mapping[str, str], body: bytes, now: datetim
     """
     if not config.secrets:
         raise ForgedRequest("no signing_secret is configured for this account, so nothing sent to it is believed")
-    name, stamp, given = (headers.get(f"svix-{part}") for part in ("id", "timestamp", "signature"))
-    if not name or not stamp or not given:
-        raise ForgedRequest("svix-id, svix-timestamp or svix-signature is missing")
-    seconds = fresh(stamp, now)
-    offered = [part.encode(errors="replace") for part in given.split(" ") if part.startswith("v1,")]
-    for secret in config.secrets:
-        expected = _signature(secret, name, seconds, body)
-        if any(hmac.compare_digest(expected, signature) for signature in offered):
-            return name
-    raise ForgedRequest("svix-signature does not match: another secret, or the body was changed on its way")
-
-
-def _signature(secret: str, name: str, seconds: int, body: bytes) -> bytes:
-    try:
-        return _signer(secret).sign(name, datetime.fromtimestamp(seconds, UTC), body.decode()).encode()
-    except UnicodeError:
-        raise ForgedRequest("svix-id or the body is not UTF-8, so no signature can be right") from None
+    return standard_webhooks.verify("svix", config.secrets, headers, body, now)
 
 
 def calls(config: Config, http: Http, now: datetime) -> Calls:
@@ -162,7 +130,7 @@ async def _all_domains(asking: Calls) -> list[Domain]:
     for _ in range(_MOST_PAGES):
         whole = await asking.get(path, dict[str, Any], query)
         items = rows(whole, "data", asking.where(path))
-        found += parse_domains(items, asking.where(path))
+        found += parse_domains(items)
         if whole.get("has_more") is not True or not items:
             return found
         query = [("limit", str(_PAGE)), ("after", str(items[-1]["id"]))]

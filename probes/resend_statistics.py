@@ -46,14 +46,14 @@ class _Item(msgspec.Struct):
     capabilities: _Capabilities | None = None
 
 
-def parse_domains(items: Iterable[Any], where: str) -> list[Domain]:
+def parse_domains(items: Iterable[Any]) -> list[Domain]:
     """One page of domains. Raises HttpFault (unreadable): a domain that is passed over would look like none."""
     found: list[Domain] = []
     for item in items:
         try:
             one = msgspec.convert(item, _Item)
         except (ValueError, RecursionError) as fault:
-            raise unreadable(where, str(fault)) from None
+            raise unreadable("GET /domains", str(fault)) from None
         sending = one.capabilities.sending if one.capabilities is not None else None
         found.append(Domain(one.id, domain_of(one.name), one.status or "", sending or ""))
     return [domain for domain in found if domain.name]

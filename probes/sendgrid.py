@@ -7,10 +7,9 @@ for what is signed: ECDSA with SHA-256 over the time stamp followed by the raw b
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
-from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlencode
+from typing import Annotated, Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
@@ -19,21 +18,24 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import AfterValidator, Field, StringConstraints
 
 from probes.config import Secret, Strict
+from probes.daily_numbers import Days, first_day, in_chunks, observations
 from probes.discovery import Found
-from probes.http import Http, HttpFault, check, redacted
+from probes.event_parts import host_name
+from probes.http import Http
 from probes.observation import ForgedRequest, Observation, Parsed, Unseen, Why, Window
 from probes.sendgrid_events import RESERVED, Naming, parse_events
 from probes.sendgrid_statistics import AuthenticatedDomain, Day, found, one_account, several
-from probes.vendor_events import fresh, host_name
-from probes.vendor_statistics import BaseUrl, because, chunks, decoded, first_day, looks, unseen
+from probes.signature_time import fresh
+from probes.vendor_calls import BaseUrl, Calls, unreadable
 
 SOURCE = "sendgrid"
+TELLS_SENDING = False
+"""Its bounces and complaints do not tell when the message was sent; the store finds it by `message_id`."""
 # "You may include this parameter up to 10 times" (subusers); "up to 10 different categories".
 _AT_ONCE = 10
 _ENOUGH = "500"
 _PAGE = 100
 _MOST_PAGES = 50
-Shape = TypeVar("Shape")
 
 
 def _argument(name: str) -> str:
@@ -91,6 +93,13 @@ class Config(Strict):
     timeout_seconds: float = Field(default=10, gt=0, le=120, allow_inf_nan=False)
 
 
+def calls(config: Config, http: Http, now: datetime) -> Calls:
+    """The calls of one look."""
+    key = config.api_key.get_secret_value()
+    headers = {"authorization": f"Bearer {key}"}
+    return Calls(http, config.base_url, now, config.timeout_seconds, headers=headers, secrets=(key,))
+
+
 def verify(config: Config, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
     """Nothing when the signature is SendGrid's and not too old. `headers` are looked up in lower case.
 
@@ -133,61 +142,47 @@ async def observe(config: Config, domains: Sequence[str], http: Http, now: datet
     rest = [domain for domain in domains if domain not in by_subuser]
     own = [domain for domain in rest if domain == config.domain]
     by_category = {it: f"{config.category_prefix}{it}" for it in rest if it not in own and config.category_prefix}
-    unknown = [domain for domain in rest if domain not in own and domain not in by_category]
+    asking, since = calls(config, http, now), first_day(now, config.days)
+    answers = {
+        **await _account(asking, own, since),
+        **await _several(asking, "/v3/subusers/stats", "subusers", by_subuser, since),
+        **await _several(asking, "/v3/categories/stats", "categories", by_category, since),
+    }
     text = "neither `subusers` nor `domain` nor `category_prefix` says whose statistics are those of this domain"
-    return (
-        *await _account(config, own, http, now),
-        *await _several(config, "/v3/subusers/stats", "subusers", by_subuser, http, now),
-        *await _several(config, "/v3/categories/stats", "categories", by_category, http, now),
-        *unseen(SOURCE, unknown, now, Unseen(Why.NO_DATA, text)),
-    )
+    for domain in rest:
+        answers.setdefault(domain, Unseen(Why.NO_DATA, text))
+    return observations(SOURCE, domains, now, answers, since)
 
 
-async def _account(config: Config, own: Sequence[str], http: Http, now: datetime) -> tuple[Observation, ...]:
-    if not own:
-        return ()
-    since, path = first_day(now, config.days), "/v3/stats"
-    query = [("start_date", since.isoformat()), ("aggregated_by", "day"), ("limit", _ENOUGH)]
-    try:
-        days = one_account(await _get(config, path, query, http, now, list[Day]), f"{config.base_url}{path}")
-    except HttpFault as fault:
-        return unseen(SOURCE, own, now, because(fault))
-    return tuple(look for domain in own for look in looks(SOURCE, domain, now, days, since))
+async def _account(asking: Calls, own: Sequence[str], since: date) -> dict[str, Days | Unseen]:
+    """The statistics of the account, for the one domain it sends for, if it is asked about."""
+    path = "/v3/stats"
+
+    async def look(domains: Sequence[str]) -> Mapping[str, Days]:
+        days = one_account(await asking.get(path, list[Day], _by_day(since)), asking.where(path))
+        return dict.fromkeys(domains, days)
+
+    return await in_chunks(own, 1, look)
 
 
 async def _several(
-    config: Config, path: str, parameter: str, names: Mapping[str, str], http: Http, now: datetime
-) -> tuple[Observation, ...]:
+    asking: Calls, path: str, parameter: str, names: Mapping[str, str], since: date
+) -> dict[str, Days | Unseen]:
     """The statistics of subusers or categories, by the domain each stands for.
 
     There are no pages to drain: ten names in thirty days are 300 rows, fewer than _ENOUGH.
     """
-    since = first_day(now, config.days)
-    seen: list[Observation] = []
-    for some in chunks(sorted(names), _AT_ONCE):
-        wanted = [(parameter, name) for name in sorted({names[domain] for domain in some})]
-        query = [*wanted, ("start_date", since.isoformat()), ("aggregated_by", "day"), ("limit", _ENOUGH)]
-        try:
-            told = several(await _get(config, path, query, http, now, list[Day]), f"{config.base_url}{path}")
-        except HttpFault as fault:
-            missing = [domain for domain in sorted(names) if domain not in {look.target for look in seen}]
-            return (*seen, *unseen(SOURCE, missing, now, because(fault)))
-        for domain in some:
-            seen += looks(SOURCE, domain, now, told.get(names[domain], {}), since)
-    return tuple(seen)
+
+    async def look(domains: Sequence[str]) -> Mapping[str, Days]:
+        wanted = [(parameter, name) for name in sorted({names[domain] for domain in domains})]
+        told = several(await asking.get(path, list[Day], [*wanted, *_by_day(since)]), asking.where(path))
+        return {domain: told.get(names[domain], {}) for domain in domains}
+
+    return await in_chunks(sorted(names), _AT_ONCE, look)
 
 
-async def _get(
-    config: Config, path: str, query: Sequence[tuple[str, str]], http: Http, now: datetime, shape: type[Shape]
-) -> Shape:
-    url, key = f"{config.base_url}{path}", config.api_key.get_secret_value()
-    answer = await http.get(
-        f"{url}?{urlencode(query)}",
-        headers={"authorization": f"Bearer {key}"},
-        timeout_seconds=config.timeout_seconds,
-    )
-    check(answer, redacted(url), now, [key])
-    return decoded(answer, redacted(url), shape)
+def _by_day(since: date) -> list[tuple[str, str]]:
+    return [("start_date", since.isoformat()), ("aggregated_by", "day"), ("limit", _ENOUGH)]
 
 
 async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ...]:
@@ -196,11 +191,12 @@ async def discover(config: Config, http: Http, now: datetime) -> tuple[Found, ..
     Raises:
         HttpFault: SendGrid could not be asked, or has more than 5,000 of them.
     """
+    asking = calls(config, http, now)
     path, all_of_them = "/v3/whitelabel/domains", list[AuthenticatedDomain]()
     for page in range(_MOST_PAGES):
         query = [("limit", str(_PAGE)), ("offset", str(page * _PAGE))]
-        some = await _get(config, path, query, http, now, list[AuthenticatedDomain])
+        some = await asking.get(path, list[AuthenticatedDomain], query)
         all_of_them += some
         if len(some) < _PAGE:
             return found(all_of_them)
-    raise HttpFault(Why.UNREADABLE, f"{config.base_url}{path}: more than {_MOST_PAGES * _PAGE} domains")
+    raise unreadable(asking.where(path), f"more than {_MOST_PAGES * _PAGE} domains")

@@ -5,11 +5,23 @@ event names the recipient and the message, but not the sender: see `Naming`. The
 `sent_at` is the event's own time, and the cohort is found by `message_id`, which all events of a message share.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from probes.event_parts import (
+    Unfit,
+    as_object,
+    collect,
+    fingerprint,
+    host_name,
+    list_of,
+    moment,
+    provider,
+    text,
+    text_of,
+)
 from probes.observation import EventKind, MailEvent, Parsed, Window
-from probes.vendor_events import Unfit, digest, entries, gather, host_name, instant, provider, text
 
 _KINDS = {
     "processed": EventKind.SENT,
@@ -54,20 +66,19 @@ def parse_events(body: bytes, window: Window, naming: Naming) -> Parsed:
     Raises:
         MalformedRequest: the body is no JSON list, or too long a one.
     """
-    return gather(entries(body), lambda item: _read(item, window, naming))
+    return collect(list_of(body, "SendGrid"), lambda _, item: _read(as_object(item), window, naming))
 
 
-def _read(item: dict[str, Any], window: Window, naming: Naming) -> MailEvent | None:
-    name, address = text(item, "event"), text(item, "email")
-    if not name:
-        raise Unfit("malformed", "event is missing")
+def _read(item: dict[str, Any], window: Window, naming: Naming) -> Iterator[MailEvent]:
+    name, address = text("event", item.get("event")), text_of(item, "email")
     kind = _KINDS.get(name)
     if kind is None or address.lower() == _SAMPLE:
-        return None
-    at = instant("timestamp", item.get("timestamp"), window)
-    message = text(item, "sg_message_id")
-    return MailEvent(
-        id=text(item, "sg_event_id", 200) or digest(name, address, at.isoformat(), message, text(item, "smtp-id")),
+        return
+    at = moment("timestamp", item.get("timestamp"), window)
+    message = text_of(item, "sg_message_id")
+    yield MailEvent(
+        id=text_of(item, "sg_event_id", 200)
+        or fingerprint(name, address, at.isoformat(), message, text_of(item, "smtp-id")),
         kind=kind,
         domain=_domain(item, naming),
         at=at,
@@ -80,14 +91,14 @@ def _read(item: dict[str, Any], window: Window, naming: Naming) -> MailEvent | N
 
 def _hardness(item: dict[str, Any]) -> str:
     """`bounce` is for ever: SendGrid suppresses the address. `blocked` and `expired` are about this one message."""
-    kind = text(item, "type")
+    kind = text_of(item, "type")
     if kind:
         return "hard" if kind == "bounce" else "soft"
-    return "hard" if text(item, "event") == "bounce" and text(item, "status").startswith("5") else "soft"
+    return "hard" if text_of(item, "event") == "bounce" and text_of(item, "status").startswith("5") else "soft"
 
 
 def _domain(item: dict[str, Any], naming: Naming) -> str:
-    named = text(item, naming.argument) or _from_category(item.get("category"), naming.category_prefix)
+    named = text_of(item, naming.argument) or _from_category(item.get("category"), naming.category_prefix)
     domain = host_name(named or naming.domain)
     if domain:
         return domain

@@ -11,17 +11,18 @@ from typing import Any
 
 import msgspec
 
+from probes.daily_numbers import Days, add, counts
 from probes.discovery import Found
-from probes.vendor_events import host_name
-from probes.vendor_statistics import Days, add, counts, unreadable
+from probes.event_parts import host_name
+from probes.vendor_calls import unreadable
 
 _NAMES = {
-    "processed": "sent",
-    "delivered": "delivered",
-    "bounces": "hard_bounced",
-    "blocks": "soft_bounced",
-    "spam_reports": "complained",
-    "unsubscribes": "unsubscribed",
+    "sent": ("processed",),
+    "delivered": ("delivered",),
+    "hard_bounced": ("bounces",),
+    "soft_bounced": ("blocks",),
+    "complained": ("spam_reports",),
+    "unsubscribed": ("unsubscribes",),
 }
 
 

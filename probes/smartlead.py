@@ -13,13 +13,13 @@ from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
 import msgspec
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
 from probes.config import Secret, Strict
+from probes.daily_numbers import Days, chunks, first_day, last_days, unseen
 from probes.discovery import Found
 from probes.http import Http, HttpFault
 from probes.observation import ForgedRequest, Observation, Parsed, Reading, Why, Window
-from probes.outreach_calls import MOST_PAGES, Calls, endless
 from probes.outreach_looks import Mailbox, by_domain, found, looks
 from probes.outreach_memory import MEMORY, Memory
 from probes.smartlead_events import missing_senders, parse_events, secret_key_of
@@ -33,10 +33,12 @@ from probes.smartlead_statistics import (
     warmed_days,
     with_health,
 )
-from probes.static_secret import SHORTEST
-from probes.vendor_statistics import BaseUrl, Days, because, chunks, first_day, unseen
+from probes.static_secret import LongSecret
+from probes.vendor_calls import MOST_PAGES, BaseUrl, Calls, because, endless
 
 SOURCE = "smartlead"
+TELLS_SENDING = False
+"""Its bounces and complaints do not tell when the message was sent; the store finds it by `message_id`."""
 
 _PAGE = 50
 _CHUNK = 100
@@ -56,20 +58,13 @@ class Config(Strict):
 
     kind: Literal["smartlead"]
     api_key: Secret
-    signing_secret: Secret | None = None
-    secret_key: Secret | None = None
+    signing_secret: LongSecret | None = None
+    secret_key: LongSecret | None = None
     base_url: BaseUrl = "https://server.smartlead.ai/api/v1"
     days: int = Field(default=7, ge=1, le=31)
     warmup_calls: int = Field(default=20, ge=0, le=1000)
     timeout_seconds: float = Field(default=20, gt=0, le=120, allow_inf_nan=False)
     patience_seconds: float = Field(default=30, ge=0, le=600, allow_inf_nan=False)
-
-    @field_validator("signing_secret", "secret_key")
-    @classmethod
-    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and len(secret.get_secret_value()) < SHORTEST:
-            raise ValueError(f"expected {SHORTEST} characters or more: it is all that keeps strangers out")
-        return secret
 
 
 def calls(config: Config, http: Http, now: datetime) -> Calls:
@@ -201,9 +196,9 @@ class _Wrapped(msgspec.Struct):
 
 async def _all_days(config: Config, asking: Calls, boxes: Sequence[Mailbox], memory: Memory) -> dict[date, list[Row]]:
     """The rows of each day, of all mailboxes. A day that is over is asked again once an hour. Raises HttpFault."""
-    first, now = first_day(asking.now, config.days), asking.now
+    now = asking.now
     rows: dict[date, list[Row]] = {}
-    for day in (first + timedelta(days=number) for number in range(config.days)):
+    for day in last_days(now, config.days):
         rows[day] = []
         for some in chunks([one.id for one in boxes], _CHUNK):
             key = (SOURCE, config, "day", day, tuple(some))

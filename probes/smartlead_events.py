@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from probes.event_parts import Unfit, collect, domain_of, fingerprint, items_of, moment
+from probes.event_parts import Unfit, collect, domain_of, fingerprint, items_of, moment, provider
 from probes.observation import EventKind, MailEvent, Parsed, Window
-from probes.provider import provider_of
 
 _KINDS = {
     "EMAIL_SENT": EventKind.SENT,
@@ -105,7 +104,7 @@ def _read(item: Any, window: Window, senders: Mapping[str, str]) -> Iterator[Mai
         domain=domain,
         at=at,
         sent_at=_sent_at(kind, told, at, window),
-        provider=provider_of(domain_of(recipient)),
+        provider=provider(recipient),
         message_id=message,
         detail=_hardness(told) if kind is EventKind.BOUNCED else "",
     )

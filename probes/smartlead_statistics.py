@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from probes.outreach_looks import Mailbox, count, day_of, health
-from probes.vendor_statistics import Days, add
+from probes.daily_numbers import Days, add, count, day_of
+from probes.outreach_looks import Mailbox, health
 
 _NUMBERS = {"sent": "sent", "replied": "replied", "bounced": "bounced"}
 

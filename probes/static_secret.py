@@ -8,15 +8,25 @@ import base64
 import hmac
 import re
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from probes.config import Secret, Strict
 from probes.observation import ForgedRequest
 
 SHORTEST = 16
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")
+
+
+def _is_long(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < SHORTEST:
+        raise ValueError(f"expected {SHORTEST} characters or more: it is all that keeps strangers out")
+    return secret
+
+
+LongSecret = Annotated[Secret, AfterValidator(_is_long)]
+"""A secret that is long enough to be all that keeps strangers out."""
 
 
 class StaticSecret(Strict):
@@ -26,9 +36,9 @@ class StaticSecret(Strict):
     """
 
     webhook_user: str | None = Field(default=None, min_length=1, max_length=200)
-    webhook_password: Secret | None = None
+    webhook_password: LongSecret | None = None
     webhook_header: str | None = None
-    webhook_token: Secret | None = None
+    webhook_token: LongSecret | None = None
 
     @field_validator("webhook_user")
     @classmethod
@@ -43,13 +53,6 @@ class StaticSecret(Strict):
         if header is not None and not _HEADER.match(header):
             raise ValueError("expected the name of an HTTP header")
         return header
-
-    @field_validator("webhook_password", "webhook_token")
-    @classmethod
-    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and len(secret.get_secret_value()) < SHORTEST:
-            raise ValueError(f"expected {SHORTEST} characters or more: it is all that keeps strangers out")
-        return secret
 
     @model_validator(mode="after")
     def _in_pairs(self) -> Self:

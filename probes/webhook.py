@@ -5,30 +5,24 @@ spec/standard-webhooks.md, read 2026-11-22): HMAC-SHA256 over `id.timestamp.body
 """
 
 import asyncio
-import base64
-import binascii
-import hmac
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
-from ipaddress import ip_address
+from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import Field, SecretStr, field_validator
-from standardwebhooks.webhooks import Webhook as Signer
 
+from probes import standard_webhooks
 from probes.config import Secret, Strict
 from probes.http import Http, HttpFault, Response, check, error_text, redacted
-from probes.observation import ForgedRequest, Observation, Parsed, Reading, Seen, Unseen, Why, Window
+from probes.observation import Observation, Parsed, Reading, Seen, Unseen, Why, Window
+from probes.vendor_calls import safe_address
 from probes.webhook_events import parse_events
 
 SOURCE = "webhook"
-TOLERANCE_SECONDS = 300
-_PREFIX = "whsec_"
+_SHORTEST_KEY = 24
 # Beyond it a number is no longer exact in everybody's JSON.
 _LARGEST = 2**53
 
@@ -46,48 +40,17 @@ class Config(Strict):
     @field_validator("secret", "previous_secret")
     @classmethod
     def _is_a_key(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is None:
-            return None
-        text = secret.get_secret_value()
-        try:
-            size = len(base64.b64decode(text.removeprefix(_PREFIX), validate=True)) if text.startswith(_PREFIX) else 0
-        except ValueError:
-            size = 0
-        if not 24 <= size <= 64:
-            raise ValueError(f"expected {_PREFIX} and base64 of 24 to 64 bytes (Standard Webhooks)")
-        return secret
+        return standard_webhooks.key(secret, _SHORTEST_KEY)
 
     @field_validator("control_url")
     @classmethod
     def _is_safe(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            host = None
-        if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
-            raise ValueError("expected https://HOST/..., or http:// on a loopback address")
-        if parts.username is not None or parts.fragment:
-            raise ValueError("expected an address without user, password or fragment: calls are signed")
-        return url
+        return safe_address(url)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The secrets in force, the present one first."""
-        both = (self.secret, self.previous_secret)
-        return tuple(secret.get_secret_value() for secret in both if secret is not None)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@lru_cache(maxsize=64)
-def _signer(secret: str) -> Signer:
-    return Signer(secret)
+        return standard_webhooks.in_force(self.secret, self.previous_secret)
 
 
 def verify(config: Config, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
@@ -96,48 +59,13 @@ def verify(config: Config, headers: Mapping[str, str], body: bytes, now: datetim
     Raises:
         ForgedRequest: a header is missing, the time is more than 5 minutes off, or no signature holds.
     """
-    name, stamp, given = (headers.get(f"webhook-{part}") for part in ("id", "timestamp", "signature"))
-    if not name or not stamp or not given:
-        raise ForgedRequest("webhook-id, webhook-timestamp or webhook-signature is missing")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 11):
-        raise ForgedRequest("webhook-timestamp is not in seconds since 1970")
-    seconds = int(stamp)
-    off = seconds - now.timestamp()
-    if abs(off) > TOLERANCE_SECONDS:
-        when = "ahead" if off > 0 else "ago"
-        raise ForgedRequest(f"webhook-timestamp is {abs(off):.0f} s {when}, at most {TOLERANCE_SECONDS} allowed")
-    offered = [part.encode(errors="replace") for part in given.split(" ") if part.startswith("v1,")]
-    for secret in config.secrets:
-        expected = _signature(secret, name, seconds, body)
-        for signature in offered:
-            if hmac.compare_digest(expected, signature):
-                return
-    raise ForgedRequest(_why_none_holds(offered))
-
-
-def _signature(secret: str, name: str, seconds: int, body: bytes) -> bytes:
-    try:
-        return _signer(secret).sign(name, datetime.fromtimestamp(seconds, UTC), body.decode()).encode()
-    except UnicodeError:
-        raise ForgedRequest("webhook-id or the body is not UTF-8, so no signature can be right") from None
-
-
-def _why_none_holds(offered: Sequence[bytes]) -> str:
-    if not offered:
-        return "webhook-signature holds no signature of version v1"
-    try:
-        sizes = {len(base64.b64decode(signature.removeprefix(b"v1,"), validate=True)) for signature in offered}
-    except binascii.Error:
-        return "webhook-signature is not base64"
-    if sizes != {32}:
-        return "webhook-signature is not 32 bytes long"
-    return "webhook-signature does not match: another secret, or the body was changed on its way"
+    standard_webhooks.verify("webhook", config.secrets, headers, body, now)
 
 
 def sign(config: Config, name: str, now: datetime, body: bytes) -> dict[str, str]:
     """The headers of a request of ours: `name` is its id, `now` when it leaves, `body` UTF-8."""
     stamp = int(now.timestamp())
-    signatures = (_signature(secret, name, stamp, body).decode() for secret in config.secrets)
+    signatures = (standard_webhooks.signature(secret, name, stamp, body).decode() for secret in config.secrets)
     return {"webhook-id": name, "webhook-timestamp": str(stamp), "webhook-signature": " ".join(signatures)}
 
 
@@ -176,7 +104,7 @@ def parse_state(config: Config, domain: str, answer: Response, now: datetime) ->
         HttpFault: a status other than 2xx, an error inside a 200, or an answer that cannot be read.
     """
     where = redacted(config.control_url)
-    secrets = [form for secret in config.secrets for form in (secret, secret.removeprefix(_PREFIX))]
+    secrets = [form for secret in config.secrets for form in (secret, secret.removeprefix(standard_webhooks.PREFIX))]
     check(answer, where, now, secrets)
     if said := error_text(answer.body, secrets):
         raise HttpFault(Why.REFUSED, f"{where}: the sender refuses: {said}")

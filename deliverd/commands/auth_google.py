@@ -8,25 +8,23 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-import hmac
 import json
 import os
 import secrets
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import SecretStr, ValidationError
 
 from deliverd import clock
 from deliverd.commands.codes import Code, UsageFault
 from deliverd.commands.config_file import found_path, load_settings
+from deliverd.commands.loopback import Loopback, NoConsent
 from deliverd.commands.names import spelt
 from deliverd.commands.output import BAD, GOOD, QUIET, UNSURE, Output, Styled
 from probes import google_postmaster
@@ -36,7 +34,6 @@ from probes.http import Http, HttpFault, check
 from probes.observation import Observation, Seen, Unseen, Why
 
 _AUTH_URI = "https://accounts.google.com/o/oauth2/auth"
-_PAGE = "<!doctype html><meta charset=utf-8><title>deliverd</title><p>{words} You can close this page.</p>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def get_key(file: Path, client_file: Path, list_domains: bool, port: int, wait: 
     out = Output()
     try:
         answer = _exchange(client, *_consent(client, scopes, port, wait, out))
-    except _NoConsent as fault:
+    except NoConsent as fault:
         out.line(Styled("no key", BAD), f": {fault}")
         return Code.UNSEEN
     fields = {"type": "authorized_user", "client_id": client.id, "client_secret": client.secret}
@@ -67,10 +64,6 @@ def get_key(file: Path, client_file: Path, list_domains: bool, port: int, wait: 
     out.line(Styled("written", GOOD), f": {file}, for its owner alone. Then:")
     out.line(f"  deliverd auth google {file} --check")
     return Code.GOOD
-
-
-class _NoConsent(Exception):  # noqa: N818 - a noun, as every fault here
-    """There is no key, and why. To be retried by a person."""
 
 
 def _read_client(path: Path) -> _Client:
@@ -88,17 +81,18 @@ def _read_client(path: Path) -> _Client:
 
 
 def _consent(client: _Client, scopes: Sequence[str], port: int, wait: float, out: Output) -> tuple[str, str, str]:
-    """Ask the person. Returns the code, what it is sold for, and the address it was sent to. Raises _NoConsent."""
+    """Ask the person. Returns the code, what it is sold for, and the address it was sent to. Raises NoConsent."""
     verifier, state = secrets.token_urlsafe(64), secrets.token_urlsafe(32)
     try:
-        server = _Redirect(port, state)
+        server = Loopback(port, "Google")
     except OSError as fault:
         raise UsageFault(f"port {port} of this machine cannot be used: {fault.strerror}") from None
+    address = f"http://127.0.0.1:{server.server_port}/"
     with server:
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
         asked = {
             "client_id": client.id,
-            "redirect_uri": server.address,
+            "redirect_uri": address,
             "response_type": "code",
             "scope": " ".join(scopes),
             "state": state,
@@ -110,67 +104,13 @@ def _consent(client: _Client, scopes: Sequence[str], port: int, wait: float, out
         }
         out.line("Open this address in a browser on this machine, and agree:")
         out.line(f"  {client.auth_uri}?{urlencode(asked)}")
-        out.line(Styled(f"Waiting for it on {server.address} for {wait:g} s.", QUIET))
+        out.line(Styled(f"Waiting for it on {address} for {wait:g} s.", QUIET))
         sys.stdout.flush()
-        return server.code(wait), verifier, server.address
-
-
-class _Redirect(HTTPServer):
-    """Waits on loopback for the browser. Whoever does not know `state` is sent away and changes nothing."""
-
-    def __init__(self, port: int, state: str) -> None:
-        super().__init__(("127.0.0.1", port), _Visit)
-        self._state = state
-        self.found: dict[str, str] | None = None
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
-
-    def code(self, wait: float) -> str:
-        """The code, waited for at most `wait` seconds. Raises _NoConsent."""
-        end = time.monotonic() + wait
-        while self.found is None:
-            self.timeout = end - time.monotonic()
-            if self.timeout <= 0:
-                raise _NoConsent(f"nobody agreed within {wait:g} s")
-            self.handle_request()
-        if "code" not in self.found:
-            raise _NoConsent(f"Google says {self.found.get('error', 'nothing')[:100]}")
-        return self.found["code"]
-
-    def believe(self, query: str) -> bool:
-        """Take what the browser brings, when it is about this consent."""
-        asked = {name: values[0] for name, values in parse_qs(query).items()}
-        if not hmac.compare_digest(asked.get("state", "").encode(), self._state.encode()):
-            return False
-        self.found = asked
-        return True
-
-    def handle_error(self, *_: object) -> None:
-        """A browser that opens a connection ahead of time and lets it lie is no news."""
-
-
-class _Visit(BaseHTTPRequestHandler):
-    server: _Redirect
-    timeout = 5
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        ours = parts.path == "/" and self.server.believe(parts.query)
-        body = _PAGE.format(words="deliverd has heard from Google." if ours else "This is not for deliverd.").encode()
-        self.send_response(200 if ours else 404)
-        self.send_header("content-type", "text/html; charset=utf-8")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """The request line holds the code."""
+        return server.answer(state, wait)["code"], verifier, address
 
 
 def _exchange(client: _Client, code: str, verifier: str, address: str) -> str:
-    """The refresh token that a code buys. Raises _NoConsent."""
+    """The refresh token that a code buys. Raises NoConsent."""
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -191,12 +131,12 @@ def _exchange(client: _Client, code: str, verifier: str, address: str) -> str:
     try:
         said = asyncio.run(post())
     except HttpFault as fault:
-        raise _NoConsent(fault.detail) from None
+        raise NoConsent(fault.detail) from None
     except (ValueError, RecursionError):
-        raise _NoConsent("Google's token service answers with something that is not JSON") from None
+        raise NoConsent("Google's token service answers with something that is not JSON") from None
     token = said.get("refresh_token") if isinstance(said, dict) else None
     if not isinstance(token, str) or not token:
-        raise _NoConsent("Google gave no refresh token: remove deliverd at myaccount.google.com/permissions, try again")
+        raise NoConsent("Google gave no refresh token: remove deliverd at myaccount.google.com/permissions, try again")
     return token
 
 

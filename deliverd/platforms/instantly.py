@@ -23,8 +23,8 @@ from probes.event_parts import domain_of
 from probes.http import Http
 from probes.instantly import Config, calls
 from probes.instantly_statistics import Account, Accounts, mailbox
-from probes.outreach_calls import MOST_PAGES
 from probes.outreach_looks import Mailbox
+from probes.vendor_calls import MOST_PAGES
 
 PLATFORM = "platform"
 """`Actual.by` where Instantly itself holds a mailbox back."""

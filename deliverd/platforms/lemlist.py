@@ -19,11 +19,12 @@ from deliverd.platforms.base import Capabilities, Gone, PlatformError, Refused, 
 from deliverd.platforms.batch import Batch
 from deliverd.platforms.mailboxes import MAILBOX, Api, Roster, declared, each
 from deliverd.platforms.pace import Pace
+from probes.daily_numbers import count
 from probes.event_parts import domain_of
 from probes.http import Http
 from probes.lemlist import Config, calls
 from probes.lemlist_statistics import Senders
-from probes.outreach_looks import Mailbox, count
+from probes.outreach_looks import Mailbox
 
 CAMPAIGN = "campaign"
 PLATFORM, PERSON = "platform", "a person"

@@ -12,10 +12,10 @@ from deliverd.model import Lever, Limit, SendState
 from deliverd.platforms.base import PlatformError, Refused, Unavailable
 from deliverd.platforms.http import platform_error
 from deliverd.platforms.pace import Pace
+from probes.daily_numbers import count
 from probes.http import HttpFault, check, error_text, redacted
-from probes.outreach_calls import Calls
-from probes.outreach_looks import Mailbox, count, watched
-from probes.vendor_statistics import decoded
+from probes.outreach_looks import Mailbox, watched
+from probes.vendor_calls import Calls, decoded
 
 MAILBOX = "mailbox"
 FRESH = timedelta(seconds=60)

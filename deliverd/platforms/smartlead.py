@@ -19,9 +19,9 @@ from deliverd.platforms.batch import Batch
 from deliverd.platforms.mailboxes import MAILBOX, Api, Roster, declared, few_or_listed, limit_of
 from deliverd.platforms.pace import Pace
 from probes.http import Http
-from probes.outreach_calls import MOST_PAGES
 from probes.outreach_looks import Mailbox
 from probes.smartlead import Config, calls
+from probes.vendor_calls import MOST_PAGES
 
 # Somewhat less than Smartlead allows: the probe and other programs ask, too.
 _CALLS, _SECONDS, _IN_FLIGHT = 50, 60.0, 4

@@ -1,4 +1,4 @@
-"""What the tests of probes share: zones served by a real nsd, and a resolver that asks it."""
+"""What the tests of probes share: zones served by a real nsd, a resolver that asks it, and the door to HTTP."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from peers.nsd import Nsd, serving
+from probes.http import Http
 from probes.resolver import Config, Resolver
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -16,6 +17,13 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def now() -> datetime:
     return NOW
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Http]:
+    """The door to HTTP; it is closed after the test."""
+    async with Http() as found:
+        yield found
 
 
 @pytest.fixture

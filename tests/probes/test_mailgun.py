@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from jsonschema import ValidationError as NotAsDescribed
 from pydantic import ValidationError
 
+from peers.looks import by_part
 from peers.mailgun import KEY, SIGNING_KEY, Mailgun, signed
+from peers.outages import OF_VENDORS
 from peers.vendor_server import HERE, Fault, answer_schema, check
 from probes.discovery import Found
 from probes.http import Http, HttpFault
 from probes.mailgun import Config, discover, observe, receive, verify
-from probes.observation import ForgedRequest, MalformedRequest, Observation, Parsed, Seen, Unseen, Why, Window
+from probes.observation import ForgedRequest, MalformedRequest, Observation, Parsed, Unseen, Why, Window
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 STAMP = str(int(NOW.timestamp()))
@@ -134,10 +136,7 @@ async def look(peer: Mailgun, *domains: str, faults: tuple[Fault, ...] = (), aft
 
 def readings(looks: tuple[Observation, ...]) -> dict[tuple[str, str], Any]:
     assert {(one.source, one.at) for one in looks} <= {("mailgun", NOW)}
-    return {
-        (one.target, one.part): dict(one.answer.readings) if isinstance(one.answer, Seen) else one.answer
-        for one in looks
-    }
+    return by_part(looks)
 
 
 BUSY = {
@@ -159,7 +158,7 @@ async def test_counts_by_day() -> None:
         ("acme.com", ""): {"code": "ok", "days": 2} | COUNTED,
         ("acme.com", "2026-11-21"): COUNTED,
         ("acme.com", "2026-11-22"): {"sent": 0},
-        ("two.example", ""): Unseen(Why.NO_DATA, "no mail counted since 2026-11-16"),
+        ("two.example", ""): {"code": "ok", "days": 0},
     }
     (asked,) = peer.asked
     assert asked["start"] == "Mon, 16 Nov 2026 00:00:00 +0000"
@@ -195,24 +194,13 @@ async def test_many_domains() -> None:
     assert sum(isinstance(answer, Unseen) for answer in halfway.values()) == 70
 
 
-FAULTS = [
-    (Fault.UNAUTHORIZED, Why.DENIED),
-    (Fault.FORBIDDEN, Why.DENIED),
-    (Fault.RATE_LIMITED, Why.RATE_LIMITED),
-    (Fault.BROKEN, Why.SERVFAIL),
-    (Fault.BROKEN_PAGE, Why.SERVFAIL),
-    (Fault.HANG, Why.TIMEOUT),
-    (Fault.HTML, Why.UNREADABLE),
-    (Fault.TRUNCATED, Why.UNREADABLE),
-    (Fault.ANOTHER_SHAPE, Why.UNREADABLE),
-    (Fault.REDIRECT, Why.REFUSED),
-    (Fault.TELLS_THE_SECRET, Why.REFUSED),
-]
-
-
-@pytest.mark.parametrize(("fault", "why"), FAULTS)
+@pytest.mark.parametrize(("fault", "why"), OF_VENDORS)
 async def test_what_is_not_seen(fault: Fault, why: Why) -> None:
-    found = readings(await look(Mailgun(), "acme.com", "two.example", faults=(fault,), timeout_seconds=0.3))
+    found = readings(
+        await look(
+            Mailgun(), "acme.com", "two.example", faults=(fault,), timeout_seconds=0.3 if fault is Fault.HANG else 10
+        )
+    )
     assert set(found) == {("acme.com", ""), ("two.example", "")}
     for answer in found.values():
         assert answer.why is why

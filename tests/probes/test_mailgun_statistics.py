@@ -1,7 +1,6 @@
 """Mailgun's counts: answers that make no sense."""
 
 from datetime import UTC, date, datetime
-from typing import Any
 
 import msgspec
 import pytest
@@ -54,8 +53,6 @@ def test_any_time(text: str) -> None:
 
 
 def test_the_question() -> None:
-    asked: dict[str, Any] = msgspec.json.decode(
-        query(["acme.com"], date(2026, 11, 16), datetime(2026, 11, 22, 12, tzinfo=UTC), 500)
-    )
+    asked = query(["acme.com"], date(2026, 11, 16), datetime(2026, 11, 22, 12, tzinfo=UTC), 500)
     assert asked["pagination"] == {"sort": "domain:asc", "skip": 500, "limit": 500}
     assert asked["end"] == "Sun, 22 Nov 2026 12:00:00 +0000"

@@ -94,9 +94,9 @@ def test_one_good_signature_among_several_is_enough() -> None:
         ({"svix-timestamp": "1" * 12}, "not in seconds"),
         ({"svix-timestamp": str(int(NOW.timestamp()) + 1)}, "does not match"),
         ({"svix-signature": ""}, "is missing"),
-        ({"svix-signature": "v1,"}, "does not match"),
-        ({"svix-signature": "v1,\u2603"}, "does not match"),
-        ({"svix-signature": "v2,abc"}, "does not match"),
+        ({"svix-signature": "v1,"}, "not 32 bytes long"),
+        ({"svix-signature": "v1,\u2603"}, "not base64"),
+        ({"svix-signature": "v2,abc"}, "no signature of version v1"),
         (sign(BODY, NOW, secret=STRANGER), "does not match"),
     ],
 )
@@ -219,7 +219,7 @@ async def test_discover() -> None:
 def test_rows_that_cannot_be_placed_are_passed_over() -> None:
     row = {"period": "2026-11-22", "domain_name": "ACME.com", "sent": 1}
     strange = [None, [], {}, row | {"period": "later"}, row | {"domain_name": None}, row | {"domain_name": "nobody"}]
-    assert parse_metrics([*strange, row]) == {"acme.com": {"2026-11-22": {"sent": 1}}}
+    assert parse_metrics([*strange, row]) == {"acme.com": {NOW.date(): {"sent": 1}}}
 
 
 def test_domains_that_cannot_be_read() -> None:
