@@ -173,6 +173,29 @@ def plan(domains: the.SomeDomains = None, json: the.Json = False, config: the.Co
     raise typer.Exit(plan(domains or [], json, config))
 
 
+@command(
+    app,
+    "platforms",
+    "deliverd platforms",
+    "deliverd platforms sendgrid --json | jq '.platforms[0].domains'",
+    c0="every key works, and every domain that deliverd may act for has a brake",
+    c1="a key is refused, or a domain has no brake (counts before 2)",
+    c2="a platform could not be asked",
+)
+def platforms(
+    accounts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ACCOUNT", help="Configured platform accounts; else all of them.", show_default=False),
+    ] = None,
+    json: the.Json = False,
+    config: the.Config = None,
+) -> None:
+    """Show what can be done at each platform account. Tries its key and reads its levers, and touches nothing."""
+    from deliverd.commands.platforms import platforms
+
+    raise typer.Exit(platforms(accounts or [], json, config))
+
+
 @command(app, "pause", 'deliverd pause acme.com --reason "list bought by mistake"', **the.ORDER_CODES)
 def pause(
     domain: the.OneDomain,

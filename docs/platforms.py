@@ -43,14 +43,22 @@ def capabilities(kind: str) -> Capabilities:
 def page() -> str:
     """The whole page."""
     declared = {kind: capabilities(kind) for kind in sorted(PLATFORMS)}
-    rows = "".join(_row(kind, can) for kind, can in declared.items())
+    rows = "".join(_rows(kind, can) for kind, can in declared.items())
     notes = "".join(f"\n- **{kind}**: {_sentence(can.note)}" for kind, can in declared.items() if can.note)
     return HEAD + rows + ("\n## What is special, and what cannot be done\n" + notes + "\n" if notes else "")
 
 
-def _row(kind: str, can: Capabilities) -> str:
-    levers = ", ".join(f"`{lever}`" for lever in can.kinds) or "none: a person is paged"
-    able = (SendState.THROTTLED in can.states, SendState.PAUSED in can.states, SendState.RUNNING in can.states)
+def _rows(kind: str, can: Capabilities) -> str:
+    """One row; one for each lever where they cannot all be set to the same states."""
+    if not can.kinds:
+        return _row(kind, "none: a person is paged", can.states)
+    alike = len({can.of(lever) for lever in can.kinds}) == 1
+    groups = [can.kinds] if alike else [(lever,) for lever in can.kinds]
+    return "".join(_row(kind, ", ".join(f"`{lever}`" for lever in group), can.of(group[0])) for group in groups)
+
+
+def _row(kind: str, levers: str, states: frozenset[SendState]) -> str:
+    able = (state in states for state in (SendState.THROTTLED, SendState.PAUSED, SendState.RUNNING))
     return f"| {kind} | {levers} | {' | '.join('yes' if one else 'no' for one in able)} |\n"
 
 

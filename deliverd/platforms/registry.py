@@ -8,14 +8,14 @@ from probes.config import Strict
 PLATFORMS: dict[str, str] = {
     "instantly": "deliverd.platforms.instantly:Instantly",
     "lemlist": "deliverd.platforms.lemlist:Lemlist",
-    "mailgun": "deliverd.platforms.notify_only:NotifyOnly",
-    "mandrill": "deliverd.platforms.notify_only:NotifyOnly",
-    "postmark": "deliverd.platforms.notify_only:NotifyOnly",
-    "resend": "deliverd.platforms.notify_only:NotifyOnly",
-    "sendgrid": "deliverd.platforms.notify_only:NotifyOnly",
+    "mailgun": "deliverd.platforms.mailgun:Mailgun",
+    "mandrill": "deliverd.platforms.mandrill:Mandrill",
+    "postmark": "deliverd.platforms.postmark:Postmark",
+    "resend": "deliverd.platforms.resend:Resend",
+    "sendgrid": "deliverd.platforms.sendgrid:SendGrid",
     "ses": "deliverd.platforms.ses:Ses",
     "smartlead": "deliverd.platforms.smartlead:Smartlead",
-    "sparkpost": "deliverd.platforms.notify_only:NotifyOnly",
+    "sparkpost": "deliverd.platforms.sparkpost:SparkPost",
     "webhook": "deliverd.platforms.webhook:Webhook",
 }
 

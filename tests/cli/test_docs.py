@@ -59,6 +59,7 @@ def printed(house: House, tmp_path: Path) -> dict[str, Any]:
         "sources": house.call("sources", "acme.test", "--json").json,
         "explain": house.call("explain", "acme.test", "--json").json,
         "plan": house.call("plan", "--json").json,
+        "platforms": house.call("platforms", "--json").json,
         "pause": house.call("pause", "acme.test", "--reason", "list bought", "--wait", "0", "--json").json,
         "approve": house.call("approve", "bulk.test", "--wait", "0", "--json").json,
         "resume": house.call("resume", "acme.test", "--reason", "list cleaned", "--wait", "0", "--json").json,

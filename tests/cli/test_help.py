@@ -14,7 +14,7 @@ from deliverd.cli import app
 from peers.commands import call, environment, run
 
 COMMANDS = [
-    *("run", "check", "status", "sources", "discover", "explain", "plan"),
+    *("run", "check", "status", "sources", "discover", "explain", "plan", "platforms"),
     *("pause", "resume", "approve", "hold", "init", "health", "drill"),
     "config validate",
     "auth google",

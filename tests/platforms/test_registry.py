@@ -14,6 +14,7 @@ from peers.own_sender import SECRET
 from probes import postmark, webhook
 
 NOT_A_PLATFORM = {"__init__", "base", "batch", "dry_run", "http", "mailboxes", "notify_only", "pace", "registry"}
+NOT_A_PLATFORM |= {"vendor"}
 BRAKES = {kind: path for kind, path in PLATFORMS.items() if not path.endswith(":NotifyOnly")}
 
 
