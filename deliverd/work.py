@@ -12,6 +12,7 @@ import structlog
 
 from deliverd.engine.context import Context
 from deliverd.engine.feedback import Taken, Watch, attend
+from deliverd.engine.foresight import Foresight
 from deliverd.engine.judge import judge
 from deliverd.engine.observe import (
     COMPLIANCE_EVERY,
@@ -218,8 +219,9 @@ class Work:
                 # Another process judged it in this very moment; the next round sees what it decided.
                 return now
             if judged.decision:
-                _say(judged.decision)
-            if judged.moved and (again := await self._reconcile(domain, self._ctx.clock())):
+                # Said while the platform answers: a pause that is due waits for no log.
+                asyncio.get_running_loop().call_soon(_say, judged.decision)
+            if judged.moved and (again := await self._reconcile(domain, self._ctx.clock(), judged.ahead)):
                 await self._ctx.store.write(lambda conn: due.push(conn, "act", domain, again))
         return now + timedelta(seconds=self._ctx.settings.schedule.judge_seconds)
 
@@ -228,10 +230,10 @@ class Work:
         again = await self._reconcile(domain, now) if domain in self._ctx.settings.domains else None
         return min(later, again) if again else later
 
-    async def _reconcile(self, domain: str, now: datetime) -> datetime | None:
+    async def _reconcile(self, domain: str, now: datetime, ahead: Foresight | None = None) -> datetime | None:
         """Act on one domain and say what was done; returns when it has to be tried again, if so."""
         async with self._acting[self._ctx.domain(domain).platform]:
-            done = await reconcile(self._ctx, domain, now)
+            done = await reconcile(self._ctx, domain, now, ahead)
         for _, result in done.acts:
             metrics.ACTIONS.labels(result.outcome).inc()
             log.info("acted", domain=domain, outcome=result.outcome, detail=result.detail or None)

@@ -1,6 +1,7 @@
 """What the arrows work with: the configuration, the store, and the doors to the outside."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +21,8 @@ from probes.resolver import Resolver
 class Context:
     """One running deliverd. `settings` and `platforms` are replaced whole by a reload; the rest stays.
 
-    `clock` reads the time where an effect ends later than it began; `started` is since when sources are asked.
+    `clock` reads the time where an effect ends later than it began; `started` is since when sources are asked; `acts`
+    counts how often each domain's levers were attended to: what was read of them before is old.
     """
 
     settings: Settings
@@ -31,6 +33,7 @@ class Context:
     send: Callable[[Sequence[SecretStr], str, str], Delivery]
     clock: Callable[[], datetime]
     started: datetime
+    acts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def lock(self, name: str) -> asyncio.Lock:

@@ -9,6 +9,7 @@ from deliverd.core import alert
 from deliverd.core import plan as planning
 from deliverd.core.plan import LeverCase
 from deliverd.engine.context import Context
+from deliverd.engine.foresight import Foresight, read
 from deliverd.model import (
     Action,
     Actual,
@@ -27,8 +28,6 @@ from deliverd.platforms.base import Platform, PlatformError, Unavailable
 from deliverd.store import actions, decisions, desired, incidents
 from deliverd.store.connection import Conn
 from deliverd.store.faults import Conflict
-
-Reading = Actual | PlatformError
 
 UNREADABLE_AGAIN = timedelta(seconds=10)
 """After how long a platform is asked again that could not even be read when a lever had to move."""
@@ -51,14 +50,19 @@ class Scene:
     incidents: tuple[Incident, ...]
 
 
-async def reconcile(ctx: Context, domain: str, now: datetime) -> Reconciled:
+async def reconcile(ctx: Context, domain: str, now: datetime, ahead: Foresight | None = None) -> Reconciled:
     """Make one domain's levers agree with what is desired of them, and store each step before and after it is done.
 
     Interrupted at any point, the next run reads the platform and takes up from what it shows. Never raises for a
-    fault of the platform; that is a result.
+    fault of the platform; that is a result. `ahead` are readings begun just now; when they are old, the levers are
+    read again.
     """
     async with ctx.lock(f"act/{domain}"):
-        scene = await _settle_interrupted(ctx, domain, await look(ctx, domain), now)
+        if ahead and not ahead.holds(ctx, domain):
+            ahead.drop()
+            ahead = None
+        ctx.acts[domain] += 1
+        scene = await _settle_interrupted(ctx, domain, await look(ctx, domain, ahead), now)
         planned = planning.plan(ctx.domain(domain).platform, scene.cases, now)
         done = await _act_on_all(ctx, planned.actions, scene.cases)
         loose = _all_loose(scene, done, planned, ctx.clock())
@@ -66,13 +70,14 @@ async def reconcile(ctx: Context, domain: str, now: datetime) -> Reconciled:
         return Reconciled(planned, tuple(done), min((row.again for row in loose), default=None))
 
 
-async def look(ctx: Context, domain: str) -> Scene:
+async def look(ctx: Context, domain: str, ahead: Foresight | None = None) -> Scene:
     """Everything that planning a domain needs: what is desired, remembered, and shown by the platform right now."""
     account = ctx.domain(domain).platform
     platform = ctx.platforms[account]
     known = await ctx.store.glance(lambda conn: _known(conn, account, domain))
     levers = list(known.wishes) or await _idle_levers(ctx, platform, domain)
-    readings = await asyncio.gather(*(_read(platform, lever) for lever in levers))
+    begun = ahead.readings if ahead else {}
+    readings = await asyncio.gather(*(begun.get(lever) or read(platform, lever) for lever in levers))
     cases = [
         LeverCase(
             domain=domain,
@@ -121,13 +126,6 @@ async def _idle_levers(ctx: Context, platform: Platform, domain: str) -> list[Le
     except PlatformError:
         # Nothing is wanted of them; the platform probe already tells that the account cannot be read.
         return []
-
-
-async def _read(platform: Platform, lever: Lever) -> Reading:
-    try:
-        return await platform.read(lever)
-    except PlatformError as fault:
-        return fault
 
 
 async def _settle_interrupted(ctx: Context, domain: str, scene: Scene, now: datetime) -> Scene:
@@ -181,7 +179,7 @@ async def _carry_out(platform: Platform, intent: Intent) -> tuple[Outcome, Actua
             await platform.apply(intent)
         except PlatformError as refused:
             fault = refused
-    reading = await _read(platform, action.lever)
+    reading = await read(platform, action.lever)
     if isinstance(reading, PlatformError):
         detail = f"{fault}; " if fault else ""
         return Outcome.UNCONFIRMED, None, f"{detail}read back failed: {reading}"

@@ -53,6 +53,7 @@ def _sqlite(url: str, readonly: bool) -> Engine:
         hide_parameters=True,
         json_serializer=dumps,
         connect_args={"timeout": BUSY_SECONDS},
+        pool_use_lifo=True,  # the one just used has its pages and statements at hand
         pool_size=READERS,
         max_overflow=2 * READERS,
     )
