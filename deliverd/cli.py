@@ -149,12 +149,26 @@ def sources(domains: the.SomeDomains = None, json: the.Json = False, config: the
     raise typer.Exit(sources(domains or [], json, config))
 
 
-@command(app, "explain", "deliverd explain acme.com --last 3", c0="explained", c1="", c2="the store could not be read")
-def explain(domain: the.OneDomain, last: the.Last = 5, json: the.Json = False, config: the.Config = None) -> None:
+@command(
+    app,
+    "explain",
+    "deliverd explain acme.com --last 3",
+    "deliverd explain acme.com --recompute",
+    c0="explained; with --recompute: the same, bit for bit",
+    c1="--recompute: it does not come out again",
+    c2="the store could not be read, or --recompute found no decision of the detector",
+)
+def explain(
+    domain: the.OneDomain,
+    last: the.Last = 5,
+    recompute: the.Recompute = False,
+    json: the.Json = False,
+    config: the.Config = None,
+) -> None:
     """Show why a domain stands as it does. What was seen, decided, done and told, with every number."""
     from deliverd.commands.explain import explain
 
-    raise typer.Exit(explain(domain, last, json, config))
+    raise typer.Exit(explain(domain, last, json, config, recompute))
 
 
 @command(

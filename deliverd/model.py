@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -124,6 +125,66 @@ class AuthenticationRule(Strict):
     date: str
 
 
+Ratio = Annotated[Decimal, Field(gt=0, le=50, allow_inf_nan=False)]
+"""In percent, over 0 and up to a half of all mail."""
+
+
+class DetectorStep(Strict):
+    """One step of the complaint detector (docs/detector.md): how bad a rate is tolerated, and how often it may err.
+
+    It acts when the evidence for one of the `alternatives_percent` against `tolerated_percent` reaches 365 /
+    `false_actions_per_domain_year` days, and on at least `complaints`.
+    """
+
+    tolerated_percent: Ratio
+    alternatives_percent: tuple[Ratio, ...] = Field(min_length=1, max_length=12)
+    false_actions_per_domain_year: float = Field(ge=0.0001, le=365, allow_inf_nan=False)
+    complaints: int = Field(ge=1)
+    source: str
+    date: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "DetectorStep":
+        least = self.tolerated * 1.01
+        if any(rate < least for rate in self.alternatives) or list(self.alternatives) != sorted(set(self.alternatives)):
+            raise ValueError("alternatives_percent must rise, from at least 1 % over tolerated_percent on")
+        return self
+
+    @property
+    def tolerated(self) -> float:
+        """The tolerated rate as a ratio, divided as a decimal (see RateGuard.rate)."""
+        return float(self.tolerated_percent / 100)
+
+    @property
+    def alternatives(self) -> tuple[float, ...]:
+        """The rates it is weighed against, as ratios."""
+        return tuple(float(percent / 100) for percent in self.alternatives_percent)
+
+
+class DetectorRule(Strict):
+    """The steps of the complaint detector: notify watches, throttle throttles, pause pauses.
+
+    `feedback` are the mailbox providers that tell of single complaints, as probes/provider.py names them; "" is mail
+    whose provider the platform does not tell. Mail to nobody else is counted.
+    """
+
+    feedback: tuple[str, ...] = Field(min_length=1, max_length=64)
+    notify: DetectorStep
+    throttle: DetectorStep
+    pause: DetectorStep
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "DetectorRule":
+        for milder, stricter in pairwise((self.notify, self.throttle, self.pause)):
+            if stricter.tolerated_percent < milder.tolerated_percent or stricter.complaints < milder.complaints:
+                raise ValueError("tolerated_percent and complaints must not fall from notify to throttle to pause")
+            if stricter.false_actions_per_domain_year > milder.false_actions_per_domain_year:
+                raise ValueError("false_actions_per_domain_year must not rise from notify to throttle to pause")
+        if self.pause.complaints < 3:
+            raise ValueError("pause.complaints is under 3: nobody is paused on fewer than 3 complaints")
+        return self
+
+
 class Policy(Strict):
     """The thresholds a domain is judged by (config/policy.toml, with the source and date of each)."""
 
@@ -131,6 +192,7 @@ class Policy(Strict):
     watch: RateGuard
     throttle: RateGuard
     pause: RateGuard
+    detector: DetectorRule
     published: PublishedRule
     authentication: AuthenticationRule
     throttle_fraction: float = Field(default=0.5, gt=0, lt=1)
@@ -185,6 +247,18 @@ class Counts:
         """Complaints per message sent, a ratio. Complaints about mail never reported as sent count as sent."""
         mail = max(self.sent, self.complained)
         return self.complained / mail if mail else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyMail:
+    """Mail to providers that tell of complaints, by the hour it was sent in; nothing at all while nobody complained.
+
+    `rows` hold the hour (counted from 1970-01-01 UTC), the messages sent in it, and the complaints about them so far;
+    several of one hour add up. `through` is the id of the newest event that was counted (of any domain).
+    """
+
+    rows: tuple[tuple[int, int, int], ...] = ()
+    through: int = 0
 
 
 @dataclass(frozen=True, slots=True)

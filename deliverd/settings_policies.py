@@ -66,12 +66,17 @@ def _laid_over(below: dict[str, Any], changes: dict[str, Any], origin: str) -> d
     merged = dict(below)
     for key, value in changes.items():
         old = below.get(key)
-        if not (isinstance(old, dict) and isinstance(value, dict)):
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _laid_over(old, value, origin) | _citation(old, value, origin)
+        else:
             merged[key] = value
-            continue
-        merged[key] = {**old, **value}
-        if any(old.get(inner) != new for inner, new in value.items() if inner not in _CITED):
-            cited = f"{origin} ({old['source']}, {old['date']})" if all(inner in old for inner in _CITED) else origin
-            merged[key]["source"] = value.get("source", cited)
-            merged[key]["date"] = value.get("date", "not stated")
     return merged
+
+
+def _citation(old: dict[str, Any], changes: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The source and date of a changed table of thresholds. A table of tables has none: theirs have."""
+    inner = any(isinstance(value, dict) for value in (*old.values(), *changes.values()))
+    if inner or all(old.get(key) == new for key, new in changes.items() if key not in _CITED):
+        return {}
+    cited = f"{origin} ({old['source']}, {old['date']})" if all(key in old for key in _CITED) else origin
+    return {"source": changes.get("source", cited), "date": changes.get("date", "not stated")}

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from probes import arf
+from probes import arf, authentication_days
+from probes.aggregate_report import Aggregate
 from probes.attribution import Attribution, Own, attribute
 from probes.mail_authentication import Authentication
 from probes.mail_report import Kind, Report
-from probes.observation import EventKind, MailEvent, Parsed, Reject, Window
+from probes.observation import EventKind, MailEvent, Observation, Parsed, Reject, Window
 from probes.provider import OTHER, provider_of
 from probes.reporters import Reporter, believed
 
@@ -43,7 +44,7 @@ class Verdict:
     `counts_as` is None when it is not counted; `means` is what it would count as if it were authentic and mapped.
     `code` is counted, or why not: unmapped, unwatched, unauthenticated, unbelieved, undecided (DNS could not be asked;
     read it again later), no-complaint, aggregate, or a fault: not-a-report, malformed, too-large, too-deep,
-    too-many-parts, bomb, doctype, ancient.
+    too-many-parts, bomb, doctype, ancient. `looks` are the numbers of a DMARC or TLS report, which count for nothing.
     """
 
     report: Report
@@ -55,11 +56,14 @@ class Verdict:
     code: str
     why: str
     events: tuple[MailEvent, ...] = ()
+    looks: tuple[Observation, ...] = ()
 
     @property
     def parsed(self) -> Parsed:
         """For the store: events, or the one line that this mail costs. What is no complaint costs nothing."""
-        if self.events or self.code in ("no-complaint", "aggregate", "undecided"):
+        # Every reporter writes every day, and about every domain that names this mailbox in its DMARC record.
+        elsewhere = self.code == "unwatched" and self.report.aggregate is not None
+        if self.events or elsewhere or self.code in ("no-complaint", "aggregate", "undecided"):
             return Parsed(self.events)
         return Parsed(rejects=(Reject(0, self.code, self.why),))
 
@@ -78,6 +82,8 @@ def judge(
     known = believed(report.reporter, proof.domain, feed, rules.reporters) if proof else None
     name = known.name if known else ""
     verdict = Verdict(report, found, proof, name, means, None, code, why)
+    if report.aggregate is not None:
+        return _of_aggregate(verdict, report.aggregate, window, watched)
     if means is None:
         return verdict
     if not found.domain:
@@ -85,19 +91,44 @@ def judge(
     if found.watched is False:
         return _uncounted(verdict, "unwatched", f"it is about {found.domain}, which is not configured")
     if not proof:
-        late = report.reported_at is not None and report.reported_at < window.now - GIVE_UP
-        again = proof.again and not late
-        return _uncounted(verdict, "undecided" if again else "unauthenticated", f"not authenticated: {proof.why}")
+        return _unproven(verdict, window)
     # Everybody may unsubscribe himself; to report others one has to be known.
     if known is None and report.shape != "unsubscribe":
         return _uncounted(verdict, "unbelieved", f"{report.reporter} is authentic, and no known reporter of this")
     return _counted(verdict, known, window)
 
 
+def _unproven(verdict: Verdict, window: Window) -> Verdict:
+    report, proof = verdict.report, verdict.authentication
+    late = report.reported_at is not None and report.reported_at < window.now - GIVE_UP
+    again = proof.again and not late
+    return _uncounted(verdict, "undecided" if again else "unauthenticated", f"not authenticated: {proof.why}")
+
+
+def _of_aggregate(verdict: Verdict, told: Aggregate, window: Window, watched: Collection[str] | None) -> Verdict:
+    """Every mail server may report, so its numbers are kept under its author's name, and nothing is decided by them."""
+    found, author = verdict.attribution, verdict.report.reporter
+    if not found.domain:
+        return _uncounted(verdict, "malformed", "it does not name the domain whose policy it is about")
+    if found.watched is False:
+        return _uncounted(verdict, "unwatched", f"it is about {found.domain}, which is not configured")
+    if not verdict.authentication:
+        return _unproven(verdict, window)
+    domain = author.rpartition("@")[2]
+    if provider_of(domain) != OTHER:
+        return _uncounted(verdict, "unbelieved", f"anybody can have an address like {author}")
+    fault = authentication_days.fault(told, window)
+    if fault:
+        return _uncounted(verdict, *fault)
+    looks = authentication_days.looks(told, domain, watched, window.now)
+    return replace(verdict, looks=looks, why=f"{verdict.authentication.by}; {verdict.why}")
+
+
 def _attributed(report: Report, rules: Rules, watched: Collection[str] | None) -> Attribution:
     if report.aggregate is not None:
         domain = report.aggregate.domain
-        return Attribution(domain, "policy-domain" if domain else "", None if watched is None else domain in watched)
+        known = None if watched is None else bool(authentication_days.targets(report.aggregate, watched))
+        return Attribution(domain, "policy-domain" if domain else "", known)
     if report.kind is Kind.UNKNOWN:
         return Attribution()
     to = report.to if report.shape == "unsubscribe" or report.kind is Kind.DSN else ""
@@ -129,7 +160,7 @@ def _meaning(report: Report) -> tuple[CountsAs | None, str, str]:
 
 def too_large(verdict: Verdict) -> Verdict:
     """The verdict on a mail of which only the beginning was read: it counts if that was enough."""
-    if verdict.counts_as is not None or verdict.code == "no-complaint":
+    if verdict.counts_as is not None or verdict.code in ("no-complaint", "aggregate"):
         return verdict
     return _uncounted(verdict, "too-large", f"too large to be read whole; {verdict.why}")
 

@@ -154,13 +154,14 @@ def _covers_structure(raw: bytes, signed_fields: bytes) -> bool:
 
 
 def _boundary_is_its_own(raw: bytes) -> bool:
-    """Whether the boundary that the header names is the one with which the body begins. True for a plain text."""
+    """Whether the boundary that the header names is that with which the body begins. True for a body of one piece."""
     plain = lines(raw)
     head, body = halves(plain)
     root: Part = cut(head + b"\n\n")
     if root.type.startswith("multipart/"):
         return delimiter(body) == root.parameters.get("boundary", "").encode("utf-8", "replace")
-    return root.type == "text/plain"
+    # An attachment that is the whole mail, as many reporters send DMARC reports: a body that is of one piece.
+    return root.type == "text/plain" or (root.type.startswith("application/") and not delimiter(body))
 
 
 def _holds(raw: bytes, index: int, key: bytes) -> bool:

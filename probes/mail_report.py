@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 
 from probes import aggregates, arf, dsn
-from probes.aggregates import Aggregate, Unpackable
+from probes.aggregate_report import Aggregate, Unpackable
 from probes.mail_text import address, instant, message_id, printable
 from probes.mime import Headers, MimeFault, Part, cut, lines
 

@@ -1,35 +1,75 @@
 """`deliverd explain`: the chain of causes behind a domain's standing, with every number."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from deliverd.commands.codes import Code, unknown_domain
 from deliverd.commands.names import spelt
-from deliverd.commands.output import BAD, GOOD, QUIET, UNSURE, Output, Styled, Words, stamp, standing_of
+from deliverd.commands.output import BAD, GOOD, QUIET, UNSURE, Output, Styled, Words, plain, stamp, standing_of
 from deliverd.commands.session import session
+from deliverd.core import detection
 from deliverd.core.rules import percent
 from deliverd.model import Notice, Outcome
-from deliverd.store import history
+from deliverd.store import cohorts, history
+from deliverd.store.connection import Conn
 from deliverd.store.history import Act, Chain, Link, Telling, Wish
 from probes.observation import Observation, Seen
 
 _OUTCOMES = {Outcome.CONFIRMED: GOOD, Outcome.UNCONFIRMED: UNSURE, Outcome.FAILED: BAD}
-_RATES = ("rate", "threshold")
+_RATES = ("rate", "threshold", "tolerated_rate")
 
 
-def explain(domain: str, last: int, as_json: bool, config: Path | None) -> Code:
-    """Show it, for configured domains and those that only the history still knows. Raises UsageFault, StoreError."""
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """What came of working out again the evidence of a decision; no `differences` prove it, bit for bit."""
+
+    decision: int
+    differences: tuple[str, ...]
+
+
+def explain(domain: str, last: int, as_json: bool, config: Path | None, recompute: bool = False) -> Code:
+    """Show it, for configured domains and those that only the history still knows. Raises UsageFault, StoreError.
+
+    `recompute`: the newest of these decisions that the complaint detector took is worked out again, from the events
+    that had been counted then. WRONG when that gives anything else; UNSEEN when it took none of them.
+    """
     with session(config) as (settings, store):
         name = spelt(domain)
         chain = store.read_sync(lambda conn: history.chain(conn, name, last))
         if name not in settings.domains and not chain.links and not chain.others:
             raise unknown_domain(domain, settings.domains)
+        again = store.read_sync(lambda conn: _recomputed(conn, chain)) if recompute else None
     if as_json:
-        Output().json(chain)
+        Output().json(plain(chain) | {"recomputed": again} if recompute else chain)
     else:
         _show(Output(), chain)
-    return Code.GOOD
+        if recompute:
+            Output().line(*_proof(again))
+    if not recompute:
+        return Code.GOOD
+    return Code.UNSEEN if again is None else Code.WRONG if again.differences else Code.GOOD
+
+
+def _recomputed(conn: Conn, chain: Chain) -> Recomputed | None:
+    made = next((link.decision for link in chain.links if detection.is_detected(link.decision.evidence)), None)
+    if made is None:
+        return None
+    numbers = made.evidence
+    since, through = datetime.fromisoformat(numbers["counted_from"]), numbers["counted_through_event"]
+    mail = cohorts.mail_by_hour_then(conn, chain.domain, numbers["feedback_providers"], since, through)
+    return Recomputed(made.seq, detection.differences(numbers, mail))
+
+
+def _proof(again: Recomputed | None) -> tuple[Words, ...]:
+    if again is None:
+        return ("recomputed: none of these decisions is the complaint detector's",)
+    begun = f"recomputed: decision {again.decision}, from the events that had been counted then: "
+    if not again.differences:
+        return begun, Styled("the same, bit for bit", GOOD)
+    return begun, Styled("NOT the same", BAD), f": {'; '.join(again.differences)}"
 
 
 def _show(out: Output, chain: Chain) -> None:

@@ -124,3 +124,6 @@ OneAccount = Annotated[str, typer.Argument(metavar="ACCOUNT", help="A platform a
 NewOwner = Annotated[
     str, typer.Option("--owner", metavar="NAME", help="Whose the domains are, in what is printed; else the only owner.")
 ]
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Work the complaint detector's newest decision out again.")
+]

@@ -14,7 +14,7 @@ from deliverd.core.coverage import DAYS, Coverage, Feedback
 from deliverd.core.fusion import Fused, Known, Number, SourceView, State, fuse
 from deliverd.core.rules import AUTHENTICATION, percent
 from deliverd.core.source_days import first_day
-from deliverd.engine.observe import DNS_SOURCES
+from deliverd.engine.observe import DNS_SOURCES, MAILBOXES, REPORTS
 from deliverd.model import Look, Watched
 from deliverd.settings import Domain, Settings
 from deliverd.store import coverage, observations
@@ -45,7 +45,7 @@ def known(conn: Conn, settings: Settings, name: str, now: datetime) -> Known:
     domain, first = settings.domains[name], first_day(now)
     account = settings.platforms[domain.platform]
     expected = watching(settings, name, now)
-    daily = tuple(source for source in expected if source not in AUTHENTICATION)
+    daily = (*REPORTS, *(source for source in expected if source not in AUTHENTICATION))
     looks = observations.looks(conn, name, daily, first.isoformat())
     return Known(
         domain=name,
@@ -53,7 +53,7 @@ def known(conn: Conn, settings: Settings, name: str, now: datetime) -> Known:
         policy=settings.policies[domain.policy],
         platform=account.kind,
         expected=expected,
-        looks=[row for row in looks if _still_asked(row[1], domain)],
+        looks=[row for row in looks if _still_asked(row[1], settings, domain)],
         mail=coverage.mail_by_day(conn, name, datetime.combine(first, time(), UTC)),
         last_event=coverage.last_received(conn, [domain.platform]).get(domain.platform),
     )
@@ -68,7 +68,9 @@ def watching(settings: Settings, name: str, since: datetime) -> dict[str, Watche
     return often | dict.fromkeys(settings.sources, seldom)
 
 
-def _still_asked(look: Look, domain: Domain) -> bool:
+def _still_asked(look: Look, settings: Settings, domain: Domain) -> bool:
+    if look.latest.source in REPORTS:
+        return any(source in settings.sources for source in MAILBOXES)
     return look.latest.source != "dkim" or look.latest.part in domain.dkim_selectors
 
 

@@ -14,20 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deliverd.core.reach import FEEDBACK
 from deliverd.model import Counts
 from probes.observation import EventKind, MailEvent, require_utc
 
 Integers = NDArray[np.int64]
 Key = tuple[str, str, datetime]
 """Sending domain, mailbox provider, and the hour in which the message was sent (aware UTC)."""
-
-LOOK_BACK = timedelta(days=60)
-"""Older cohorts are no longer judged (and no event about them is taken in: `Window.past`)."""
-
-FEEDBACK = frozenset({"yahoo", "microsoft", ""})
-"""The providers that tell of complaints one by one: Yahoo's Complaint Feedback Loop (senders.yahooinc.com/faqs) and
-Microsoft's JMRP; Gmail tells aggregates only (support.google.com/mail/answer/6254652), read 2026-11-22. "" is mail
-whose provider the platform does not tell: nothing else could be counted then. Sets of more come from configuration."""
 
 MOST = 2**45
 """Larger counts of one hour are taken as this many: no mailing is, and sums of 60 days still fit 64 bits."""

@@ -12,9 +12,23 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from deliverd.core import rules, volume
+from deliverd.core.detection import detector, reaching_from, uncounted
 from deliverd.core.published import published
 from deliverd.core.rules import Verdict
-from deliverd.model import Counts, Decision, Limit, Look, Mode, Order, OrderKind, Policy, SendState, Standing, Watched
+from deliverd.model import (
+    Counts,
+    Decision,
+    HourlyMail,
+    Limit,
+    Look,
+    Mode,
+    Order,
+    OrderKind,
+    Policy,
+    SendState,
+    Standing,
+    Watched,
+)
 
 POLICY = "policy"
 """The author of a decision that no person ordered."""
@@ -25,9 +39,11 @@ class Case:
     """All that judging one domain needs.
 
     `window` counts the cohorts from `counting_from(policy, last, now)` on, `since` those from the last decision's
-    `since` on; `sends` gives messages sent by UTC day; `published` the looks at days that a mailbox provider published
-    figures of (part: the ISO day), which never go stale; `orders` oldest first; `expected` the sources that watch the
-    domain; `imposed` the strictest limit that is asked of its levers now (None: nothing ever was).
+    `since` on; `hourly` is the mail from `reaching_from(last, now)` on to providers that tell of complaints; `sends`
+    gives messages sent by UTC day, `told` those that the platform itself tells of; `published` the looks at days that a
+    mailbox provider published figures of (part: the ISO day), which never go stale; `orders` oldest first; `expected`
+    the sources that watch the domain; `imposed` the strictest limit that is asked of its levers now (None: nothing
+    ever was).
     """
 
     domain: str
@@ -37,7 +53,9 @@ class Case:
     last: Decision | None = None
     window: Counts = field(default_factory=Counts)
     since: Counts = field(default_factory=Counts)
+    hourly: HourlyMail = field(default_factory=HourlyMail)
     sends: Mapping[date, int] = field(default_factory=dict)
+    told: Mapping[date, int] = field(default_factory=dict)
     looks: Sequence[tuple[int, Look]] = ()
     published: Sequence[tuple[int, Look]] = ()
     orders: Sequence[Order] = ()
@@ -62,9 +80,11 @@ def published_from(policy: Policy, last: Decision | None, now: datetime) -> date
 
 
 def judge(case: Case) -> Verdict:
-    """The worst verdict over all rules."""
+    """The worst verdict over all rules; of equally bad ones the first, which is the plainest."""
+    more = uncounted(case.told, case.sends, case.now.date())
     verdicts = (
         rules.complaints(case.policy, case.window, counting_from(case.policy, case.last, case.now), case.now),
+        detector(case.policy.detector, case.hourly, reaching_from(case.last, case.now), more),
         rules.authentication(case.policy, case.looks, case.now),
         published(case.policy.published, case.published, case.sends, published_from(case.policy, case.last, case.now)),
     )

@@ -25,8 +25,9 @@ import numpy as np
 
 from deliverd.core import detector_grid as grid
 from deliverd.core import detector_meter
-from deliverd.core.cohorts import LOOK_BACK, Cohorts, hour_start
+from deliverd.core.cohorts import Cohorts, hour_start
 from deliverd.core.detector_grid import Alternative, Floats
+from deliverd.core.reach import LOOK_BACK
 
 HOURS_A_DAY = 24
 _Columns = tuple[int, int]

@@ -4,7 +4,7 @@ Nothing is averaged and nothing is added up across sources: Gmail's ratio of the
 mail from an IP address and a platform's counts are three things. Each keeps its series, its units and its denominator.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from deliverd.core.rules import AUTHENTICATION, unknown
 from deliverd.core.source_days import Day, Volumes, days_of, deadline, due, is_day, next_by, overdue, volumes
 from deliverd.core.sources import COMPLAINT_READINGS, EVENTS, About, Figure, about
 from deliverd.model import Look, Policy, Watched
+from probes import aggregate_report
 from probes.observation import Reading, Seen, Unseen
 
 EVENTS_HOLD = timedelta(days=3)
@@ -133,6 +134,7 @@ def fuse(known: Known) -> Fused:
     views = [_view(known, sent, source, watched) for source, watched in sorted(known.expected.items())]
     told = next((view.days for view in views if view.source == known.platform), ())
     views.append(_events(known, sent, told))
+    views += _reports(known)
     speakers = [Speaker(view.source, view.tells, view.perhaps) for view in views]
     return Fused(known.domain, tuple(views), coverage(known.mail, speakers))
 
@@ -222,6 +224,16 @@ def _number(figure: Figure, readings: Mapping[str, Reading], day: date | None, p
     total = readings.get(figure.total)
     known = total if isinstance(total, int | float) else None
     return Number(figure.reading, readings[figure.reading], figure.unit, figure.of, known, day, part)
+
+
+def _reports(known: Known) -> Iterator[SourceView]:
+    """What reporters say of the domain's authentication: shown where there is any, and never late."""
+    for source in aggregate_report.SOURCES:
+        days = days_of([look for _, look in known.looks if look.latest.source == source], known.now)
+        if days:
+            numbers = _numbers(about(source), days, ())
+            none: frozenset[str] = frozenset()
+            yield SourceView(source, State.FRESH, none, none, newest=days[-1].day, numbers=numbers, days=days)
 
 
 def _events(known: Known, sent: Volumes, told: Sequence[Day]) -> SourceView:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from deliverd.core.rules import AUTHENTICATION
+from probes import aggregate_report
 from probes.reporters import REPORTERS
 
 EVENTS = "events"
@@ -67,6 +68,8 @@ class About:
 _POSTED = "mail to the inboxes of personal Gmail accounts that passed DKIM, by Google's day; their number is not told"
 _BY_IP = "recipients of all mail from the IP address to Outlook.com, by Microsoft's day, whoever sent it"
 _SENT = "messages the platform says it sent"
+_RECEIVED = "messages in the domain's name, whoever sent them, that the reporter saw on that day"
+_SESSIONS = "TLS sessions of the reporter's with the domain's own mail servers on that day"
 _COUNTED = "messages counted as sent, by the hour of sending"
 
 _GOOGLE = (
@@ -125,6 +128,8 @@ ABOUT: Mapping[str, About] = MappingProxyType(
         "webhook": About((*_PLATFORM, *_STATE), perhaps=frozenset(LOOPS), lag=_DAY),
         EVENTS: About((Figure("complained", "complaints", _COUNTED, "sent"), Figure("sent", "messages")), lag=_DAY),
         "feedback_mail": About((Figure("mails", "messages"), *_STATE), perhaps=_ANY_LOOP),
+        aggregate_report.DMARC: About((Figure("pass_rate", "ratio", _RECEIVED, "messages"),)),
+        aggregate_report.TLS: About((Figure("pass_rate", "ratio", _SESSIONS, "sessions"),)),
         # 1 to 3 days late, silent about little mail ("up to the order of hundreds" a day): Postmaster help, 2026-11-22.
         "google_postmaster": About(
             (*_GOOGLE, Figure("days", "days")), frozenset({"google"}), days_of="google", lag=3 * _DAY, least=100

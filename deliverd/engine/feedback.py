@@ -5,15 +5,17 @@ Each piece can be cut off at any point: what is not marked is read again, and an
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deliverd.core import alert
 from deliverd.core.findings import failing
 from deliverd.engine.context import Context
+from deliverd.engine.observe import DAILY
 from deliverd.model import Severity
 from deliverd.settings import Settings
 from deliverd.store import incidents, observations
@@ -105,6 +107,7 @@ class _Pile:
     codes: Counter[str] = field(default_factory=Counter)
     events: list[MailEvent] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    looks: list[Observation] = field(default_factory=list)
 
     def add(self, one: "Collected") -> None:
         self.mails += 1
@@ -114,6 +117,7 @@ class _Pile:
         place = self.codes.total()
         self.codes[one.verdict.code] += 1
         self.events += one.parsed.events
+        self.looks += one.verdict.looks
         self.rejects += (replace(reject, index=place) for reject in one.parsed.rejects)
         if one.odd:
             verdict = one.verdict
@@ -122,7 +126,7 @@ class _Pile:
             self.done.append(one.id)
 
     def full(self, time: float) -> bool:
-        return max(self.codes.total(), len(self.events)) >= _BATCH or time >= self.until
+        return max(self.codes.total(), len(self.events), len(self.looks)) >= _BATCH or time >= self.until
 
 
 async def attend(ctx: Context, watch: Watch, note: Callable[[Taken], None]) -> Round:
@@ -188,11 +192,28 @@ async def _commit(ctx: Context, source: str, config: "Config", pile: _Pile, note
     """Store what a pile says, have it judged, and only then mark its mails."""
     now = ctx.clock()
     stored = await ctx.store.ingest(Batch(source, tuple(pile.events), tuple(pile.rejects), now))
+    if pile.looks:
+        await ctx.store.write(partial(_append_new, looks=pile.looks))
     unmapped = [odd for odd in pile.odd if odd.code == "unmapped"]
     if unmapped:
         await ctx.store.write(lambda conn: _open(conn, ctx.settings, source, unmapped, now))
     note(Taken(dict(pile.codes), stored.accepted, stored.duplicates, tuple(pile.odd), stored.adverse))
     await registry.load(source).acknowledge(config, pile.done, [odd.id for odd in pile.odd])
+
+
+def _append_new(conn: Conn, looks: Sequence[Observation]) -> None:
+    """Write down the numbers of reports where they are new: a report that is read again says nothing new, and one that
+    was corrected takes the place of the one before.
+    """
+    newest = {(look.source, look.target, look.part): look for look in looks}
+    first = min(look.part for look in looks)[:10]
+    known = {
+        (look.latest.source, target, look.latest.part): look.latest.answer
+        for target in dict.fromkeys(look.target for look in looks)
+        for _, look in observations.looks(conn, target, DAILY, first)
+    }
+    fresh = [look for key, look in newest.items() if known.get(key) != look.answer]
+    observations.append(conn, [(look, failing(look)) for look in fresh])
 
 
 async def _tell(ctx: Context, watch: Watch, answer: Seen | Unseen, now: datetime) -> tuple[Observation, ...]:

@@ -35,8 +35,8 @@ class Foresight:
 
 def foresee(ctx: Context, domain: str, levers: Collection[Lever]) -> Foresight:
     """Begin to read these levers."""
-    platform = ctx.platforms[ctx.domain(domain).platform]
-    readings = {lever: asyncio.create_task(read(platform, lever)) for lever in levers}
+    platforms = {lever: ctx.platforms[lever.account] for lever in levers}
+    readings = {lever: asyncio.create_task(read(platform, lever)) for lever, platform in platforms.items()}
     return Foresight(readings, ctx.clock(), ctx.acts[domain])
 
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from deliverd.core import alert, decide, volume
+from deliverd.core.detection import reaching_from
 from deliverd.core.rules import blind, expected_by
 from deliverd.core.shares import shares
 from deliverd.engine.context import Context
+from deliverd.engine.foresight import Foresight, foresee
 from deliverd.engine.sight import Sight, look_at
 from deliverd.model import Counts, Decision, Desired, Incident, Lever, Limit, SendState
 from deliverd.platforms.base import PlatformError
-from deliverd.store import decisions, desired, events, incidents, orders
+from deliverd.store import cohorts, decisions, desired, events, incidents, orders
 from deliverd.store.connection import Conn
+from probes import registry
 
 VOLUME_DAYS = 28
 """How many days of sending tell what is normal for a domain."""
@@ -20,10 +23,11 @@ VOLUME_DAYS = 28
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What judging changed: the new decision, if any, and whether a lever should move."""
+    """What judging changed: the new decision, if any, and whether a lever should move (then with its reading)."""
 
     decision: Decision | None = None
     moved: bool = False
+    ahead: Foresight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,13 @@ async def judge(ctx: Context, domain: str, now: datetime) -> Judged:
         asked = await _ask(ctx, domain, known, limit)
         if decision is None and not asked.levers and not _changes(known, last, asked, known.open):
             return Judged()
-        return await ctx.store.write(lambda conn: _store(conn, known, decision, asked))
+        ahead = foresee(ctx, domain, asked.levers)
+        try:
+            judged = await ctx.store.write(lambda conn: _store(conn, known, decision, asked))
+        except BaseException:
+            ahead.drop()
+            raise
+        return replace(judged, ahead=ahead)
 
 
 def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
@@ -77,7 +87,9 @@ def _known(conn: Conn, ctx: Context, domain: str, now: datetime) -> _Standing:
         last=last,
         window=_window(conn, domain, decide.counting_from(policy, last, now), sight),
         since=events.counts(conn, domain, last.since) if last else events.counts(conn, domain, now),
+        hourly=cohorts.mail_by_hour(conn, domain, policy.detector.feedback, reaching_from(last, now)),
         sends=events.sends_by_day(conn, domain, now - timedelta(days=VOLUME_DAYS)),
+        told=_told(sight),
         looks=sight.looks,
         published=sight.days,
         orders=orders.newest(conn, domain)[::-1],
@@ -91,6 +103,13 @@ def _window(conn: Conn, domain: str, since: datetime, sight: Sight) -> Counts:
     """What is counted since then. Where the platform tells of more mail than its events did, its number is right."""
     counted = events.counts(conn, domain, since)
     return replace(counted, sent=max(counted.sent, sight.sent_since(since.date())))
+
+
+def _told(sight: Sight) -> dict[date, int]:
+    """The messages of each day that the sending platform itself tells of."""
+    mine = (look.latest for _, look in sight.days if look.latest.source in registry.ACCOUNTS)
+    days = sorted({date.fromisoformat(latest.part[:10]) for latest in mine})
+    return {day: sight.sent_since(day) - sight.sent_since(day + timedelta(days=1)) for day in days}
 
 
 async def _ask(ctx: Context, domain: str, known: _Standing, limit: Limit | None) -> _Asked:

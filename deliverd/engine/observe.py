@@ -9,7 +9,7 @@ from deliverd.engine.context import Context
 from deliverd.model import Watched
 from deliverd.store import observations
 from deliverd.store.connection import Conn
-from probes import registry
+from probes import aggregate_report, registry
 from probes.observation import Observation, Seen, Unseen, Why
 
 DNS_SOURCES = ("spf", "dkim", "dmarc")
@@ -18,7 +18,12 @@ DNS_SOURCES = ("spf", "dkim", "dmarc")
 PUBLISHERS = ("google_postmaster", "microsoft_snds")
 """The sources that publish figures of every domain day by day: a look at the whole (part ""), and one at each day."""
 
-DAILY = (*PUBLISHERS, *registry.ACCOUNTS)
+REPORTS = aggregate_report.SOURCES
+"""What others report of a domain's authentication, by mail: shown to people. It is expected by no time, and decides
+nothing.
+"""
+
+DAILY = (*PUBLISHERS, *REPORTS, *registry.ACCOUNTS)
 """The sources that may tell figures of single days: a look whose part begins with the ISO day."""
 
 KEY = "key"

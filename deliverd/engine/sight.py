@@ -8,7 +8,7 @@ from deliverd.core import alert
 from deliverd.core.source_days import days_of, overdue, volumes
 from deliverd.core.sources import about
 from deliverd.engine.context import Context
-from deliverd.engine.observe import DAILY, KEY, MAILBOXES, PUBLISHERS, expected, is_day
+from deliverd.engine.observe import DAILY, KEY, MAILBOXES, PUBLISHERS, REPORTS, expected, is_day
 from deliverd.model import Incident, Look, Policy, Watched
 from deliverd.settings import Domain, Settings
 from deliverd.store import coverage, observations
@@ -50,7 +50,8 @@ def look_at(conn: Conn, ctx: Context, domain: str, standing: Sequence[Incident],
     settings = ctx.domain(domain)
     policy = ctx.settings.policies[settings.policy]
     found = observations.looks(conn, domain, DAILY, first.isoformat())
-    rows = [row for row in found if _still_asked(row[1], ctx.settings, settings)]
+    told = [row for row in found if row[1].latest.source not in REPORTS]
+    rows = [row for row in told if _still_asked(row[1], ctx.settings, settings)]
     days = [row for row in rows if is_day(row[1].latest)]
     watching = expected(ctx, domain)
     return Sight(

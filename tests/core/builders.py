@@ -15,6 +15,9 @@ from deliverd.model import (
     Counts,
     Decision,
     Desired,
+    DetectorRule,
+    DetectorStep,
+    HourlyMail,
     Incident,
     Intent,
     Lever,
@@ -64,6 +67,27 @@ def published_rule(**over: Any) -> PublishedRule:
     return PublishedRule(**(percents | {"complaints": 3, "source": "a test", "date": "2026-11-22"} | over))
 
 
+def detector_step(tolerated: str, alternatives: str, false_actions: float, complaints: int) -> DetectorStep:
+    return DetectorStep(
+        tolerated_percent=Decimal(tolerated),
+        alternatives_percent=tuple(map(Decimal, alternatives.split())),
+        false_actions_per_domain_year=false_actions,
+        complaints=complaints,
+        source="a test",
+        date="2026-11-22",
+    )
+
+
+def detector_rule(**over: Any) -> DetectorRule:
+    low = "0.07 0.10 0.15 0.25 0.5 1.0"
+    steps = {
+        "notify": detector_step("0.05", low, 6.08, 1),
+        "throttle": detector_step("0.05", low, 2.03, 3),
+        "pause": detector_step("0.08", "0.10 0.13 0.18 0.30 0.50 1.0", 0.2, 3),
+    }
+    return DetectorRule(**({"feedback": ("yahoo", "microsoft", "")} | steps | over))
+
+
 def policy(**over: Any) -> Policy:
     """The shipped thresholds, written out here: a change in the shipped file must not quietly change these tests."""
     shipped: dict[str, Any] = {
@@ -71,6 +95,7 @@ def policy(**over: Any) -> Policy:
         "watch": guard("0.05", 1),
         "throttle": guard("0.08", 3),
         "pause": guard("0.30", 5),
+        "detector": detector_rule(),
         "published": published_rule(),
         "authentication": authentication_rule(),
         "throttle_fraction": 0.5,
@@ -88,6 +113,13 @@ DEFAULT = policy()
 
 def counts(sent: int, complained: int = 0) -> Counts:
     return Counts(sent=sent, complained=complained)
+
+
+def hourly(sent: int, complained: dict[int, int] | None = None, hours: int = 60 * 24, through: int = 9) -> HourlyMail:
+    """`sent` messages in each of the last `hours`, and the complaints about those of so many hours ago."""
+    newest = int(NOW.timestamp()) // 3600
+    told = complained or {}
+    return HourlyMail(tuple((newest - ago, sent, told.get(ago, 0)) for ago in range(hours)), through)
 
 
 def seen(source: str, code: str = "ok", at: datetime = NOW, part: str = "") -> Observation:

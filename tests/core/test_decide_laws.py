@@ -5,7 +5,21 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from core.builders import DEFAULT, DOMAIN, HOUR, NOW, PAUSED, RUNNING, case, counts, decision, failing, gone_dark, good
+from core.builders import (
+    DEFAULT,
+    DOMAIN,
+    HOUR,
+    NOW,
+    PAUSED,
+    RUNNING,
+    case,
+    counts,
+    decision,
+    failing,
+    gone_dark,
+    good,
+    hourly,
+)
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -19,6 +33,11 @@ standings = st.sampled_from(Standing)
 modes = st.sampled_from(Mode)
 hours = st.integers(0, 100).map(lambda number: timedelta(hours=number))
 tallies = st.builds(counts, st.integers(0, 20_000), st.integers(0, 40))
+mails = st.builds(
+    lambda sent, told: hourly(sent, told, hours=72),
+    st.integers(0, 300),
+    st.dictionaries(st.integers(0, 71), st.integers(1, 4), max_size=5),
+)
 PLACES = [(standing, 0) for standing in Standing] + [(Standing.RECOVERING, step) for step in (1, 2, 3)]
 
 
@@ -81,6 +100,7 @@ def cases(draw: st.DrawFn, orders: st.SearchStrategy[tuple[Order, ...]] = NO_ORD
         mode=last.mode if stable and last else draw(modes),
         window=draw(tallies),
         since=draw(tallies),
+        hourly=draw(mails),
         looks=list(enumerate(looks.values(), 1)),
         expected={name: Watched(NOW - timedelta(days=9)) for name in looks},
         orders=draw(orders),
@@ -107,6 +127,14 @@ def test_more_complaints_never_loosen(one: Case, in_window: int, since: int) -> 
         since=replace(one.since, complained=one.since.complained + since),
     )
     assert after(worse) >= after(one)
+
+
+@given(cases(), st.integers(0, 71), st.integers(1, 9))
+def test_more_complaints_about_an_hour_never_loosen(one: Case, ago: int, extra: int) -> None:
+    rows = list(one.hourly.rows)
+    hour, sent, complained = rows[ago]
+    rows[ago] = hour, sent, complained + extra
+    assert after(replace(one, hourly=replace(one.hourly, rows=tuple(rows)))) >= after(one)
 
 
 @given(cases(), st.data())
@@ -167,7 +195,8 @@ def test_a_pause_is_left_by_the_newest_word_of_a_person_and_by_name(one: Case) -
 
 @given(cases(), st.integers(0, 2))
 def test_nobody_is_paused_on_fewer_than_three_complaints(one: Case, complained: int) -> None:
-    made = decide(replace(one, window=replace(one.window, complained=complained)))
+    few = hourly(10, dict.fromkeys(range(complained), 1))
+    made = decide(replace(one, window=replace(one.window, complained=complained), hourly=few))
     assert made is None or made.standing is not Standing.PAUSED
 
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deliverd.core.cohorts import (
-    FEEDBACK,
     MOST,
     NOTHING,
     Cohorts,
@@ -23,6 +22,7 @@ from deliverd.core.cohorts import (
     table_of,
     unheard,
 )
+from deliverd.core.reach import FEEDBACK
 from deliverd.model import Counts
 from probes.observation import EventKind, MailEvent
 

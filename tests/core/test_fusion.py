@@ -333,3 +333,20 @@ def test_laws_of_fusion(some: list[Look], counted: list[DayMail], platform: str,
     wider = fuse(replace(case, expected={**case.expected, "another": SELDOM}))
     assert [one for one in wider.sources if one.source != "another"] == list(fused.sources)
     assert wider.coverage == fused.coverage
+
+
+def test_reports_on_authentication_are_shown_and_never_missed() -> None:
+    assert [one.source for one in fuse(known()).sources if one.source.endswith("_reports")] == []
+    day = NOW.date() - timedelta(days=2)
+    looks = [
+        Look(Observation(source, DOMAIN, NOW, Seen({"pass_rate": 0.98, total: 100}), f"{day}/google.com"), None)
+        for source, total in (("dmarc_reports", "messages"), ("tls_reports", "sessions"))
+    ]
+    told = [replace(look, seen=look.latest) for look in looks]
+    shown = fuse(known(*told, expected={}))
+    for source in ("dmarc_reports", "tls_reports"):
+        one = view(shown, source)
+        assert (one.state, one.tells, one.newest) == (State.FRESH, frozenset(), day)
+        assert (one.day_by, one.look_by) == (None, None)
+        assert [(it.value, it.total, it.part) for it in one.numbers] == [(0.98, 100, "google.com")]
+    assert shown.coverage == fuse(known(expected={})).coverage and late(shown) == ()

@@ -6,13 +6,15 @@ import json
 import tracemalloc
 import zipfile
 from base64 import encodebytes
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.aggregates import MAX_BYTES, Aggregate, Unpackable, looks_like_one, read
+from probes.aggregate_report import Aggregate, Unpackable
+from probes.aggregates import MAX_BYTES, looks_like_one, read
 from probes.mail_report import Kind
 from probes.mail_report import read as read_mail
 
@@ -29,7 +31,7 @@ SAMPLES = {
 XML = b"""<?xml version="1.0"?><feedback><report_metadata><org_name>Mail Inc</org_name></report_metadata>
 <policy_published><domain>acme.test</domain><p>none</p></policy_published><record><row/></record><record/></feedback>"""
 TLS = {"organization-name": "Mail Inc", "report-id": "1", "policies": [{"policy": {"policy-domain": "acme.test"}}]}
-DMARC = Aggregate("dmarc-aggregate", "acme.test", "Mail Inc", 2)
+DMARC = Aggregate("dmarc-aggregate", "acme.test", "Mail Inc", 2, policy="none", unread=2)
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <feedback>&b;</feedback>"""
 
@@ -85,7 +87,7 @@ def test_attached_to_a_mail(kind: str, found: bool) -> None:
 
 
 def test_a_tls_report() -> None:
-    found = Aggregate("tls-rpt", "acme.test", "Mail Inc", 1)
+    found = Aggregate("tls-rpt", "acme.test", "Mail Inc", 1, unread=1)
     assert read(json.dumps(TLS).encode()) == found
     assert read_mail(mailed(gzip.compress(json.dumps(TLS).encode()), "application/tlsrpt+gzip")).aggregate == found
 
@@ -93,7 +95,7 @@ def test_a_tls_report() -> None:
 @pytest.mark.parametrize("policies", [[], [1], [{"policy": 1}], [{"policy": {"policy-domain": 5}}]])
 def test_a_tls_report_without_a_domain(policies: list[object]) -> None:
     assert read(json.dumps(TLS | {"policies": policies}).encode()) == Aggregate(
-        "tls-rpt", "", "Mail Inc", len(policies)
+        "tls-rpt", "", "Mail Inc", len(policies), unread=len(policies)
     )
 
 
@@ -151,7 +153,8 @@ def test_a_locked_archive_is_broken() -> None:
 
 
 def test_bytes_of_another_encoding_are_replaced() -> None:
-    assert read(XML.replace(b"Mail Inc", b"Caf\xe9")) == Aggregate("dmarc-aggregate", "acme.test", "Caf\ufffd", 2)
+    found = read(XML.replace(b"Mail Inc", b"Caf\xe9"))
+    assert found == replace(DMARC, reporter="Caf\ufffd")
 
 
 def test_a_bomb_takes_no_memory() -> None:

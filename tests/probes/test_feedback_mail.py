@@ -208,17 +208,6 @@ async def test_mails_made_to_cost_much_cost_one_line(mail: bytes, code: str) -> 
     assert [reject.code for reject in verdict.parsed.rejects] == [code]
 
 
-async def test_an_aggregate_report_is_recognised_and_counts_for_nothing() -> None:
-    xml = b"<feedback><policy_published><domain>acme.test</domain></policy_published></feedback>"
-    for watched, expected in ((None, None), ({"acme.test"}, True), ({"x.test"}, False)):
-        verdict = await look(xml, watched=watched)
-        found = (verdict.attribution.domain, verdict.attribution.by, verdict.attribution.watched)
-        assert found == ("acme.test", "policy-domain", expected)
-        assert (verdict.code, verdict.parsed.rejects) == ("aggregate", ())
-    nameless = await look(b"<feedback/>")
-    assert (nameless.attribution.domain, nameless.attribution.by) == ("", "")
-
-
 def test_configurations() -> None:
     assert Config(kind="maildir", path=Path("/x")).box()
     assert Config(kind="imap", host="mail.acme.test", user="u", password="secret").box()

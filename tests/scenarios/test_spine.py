@@ -42,6 +42,21 @@ def test_a_spike_is_paused_confirmed_and_told_in_numbers(tmp_path: Path) -> None
         assert 'deliverd resume acme.com --reason "..."' in text
 
 
+def test_a_rate_that_is_too_high_for_weeks_is_paused_though_no_day_is_a_spike(tmp_path: Path) -> None:
+    """0.2 % is under the 0.3 % of the pause guard; over so many messages the detector has no doubt. Gmail is silent."""
+    with mailbox() as box, OwnSender() as sender, running(Daemon(tmp_path, sender, [box.channel])) as daemon:
+        days = [24 * 60 * back for back in range(1, 13)]
+        yahoo = {"recipient_domain": "yahoo.com"}
+        mail = [event("sent", count=2000, minutes_ago=ago, **yahoo) for ago in days]
+        mail += [event("complained", count=4, minutes_ago=ago, **yahoo) for ago in days]
+        sender.report(daemon.hook, [*mail, *(event("sent", count=300, minutes_ago=ago) for ago in days)])
+        daemon.until(lambda: sender.domains["acme.com"].state == "paused", "it is paused")
+        latest = daemon.ask(lambda conn: decisions.latest(conn, "acme.com"))
+        assert latest is not None
+        assert latest.rule == "detector-pause"
+        assert "where 0.08 % is tolerated; enough at this volume to pause" in latest.reason
+
+
 def test_a_throttle_gives_half_of_the_normal_volume(tmp_path: Path) -> None:
     with mailbox() as box, OwnSender() as sender, running(Daemon(tmp_path, sender, [box.channel])) as daemon:
         day = 24 * 60

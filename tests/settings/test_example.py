@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from deliverd.model import AuthenticationRule, Mode, Policy, PublishedRule, RateGuard
+from deliverd.model import AuthenticationRule, DetectorRule, DetectorStep, Mode, Policy, PublishedRule, RateGuard
 from deliverd.settings import Alerts, Domain, Log, Owner, Schedule, Settings, Store, Web, load
 from deliverd.settings_policies import load_default_policies
 from probes import registry
@@ -27,6 +27,10 @@ TABLES: list[tuple[str, type[BaseModel]]] = [
     ("policies.careful.watch", RateGuard),
     ("policies.careful.throttle", RateGuard),
     ("policies.careful.pause", RateGuard),
+    ("policies.careful.detector", DetectorRule),
+    ("policies.careful.detector.notify", DetectorStep),
+    ("policies.careful.detector.throttle", DetectorStep),
+    ("policies.careful.detector.pause", DetectorStep),
     ("policies.careful.published", PublishedRule),
     ("policies.careful.authentication", AuthenticationRule),
 ]
@@ -97,3 +101,5 @@ def test_the_example_shows_the_defaults():
     default, careful = load_default_policies()["default"], settings.policies["careful"]
     plain = Policy.model_fields.keys() - sub_tables(Policy)
     assert careful.model_dump(include=plain) == default.model_dump(include=plain)
+    cited = {step: {"source", "date"} for step in ("notify", "throttle", "pause")}
+    assert careful.detector.model_dump(exclude=cited) == default.detector.model_dump(exclude=cited)

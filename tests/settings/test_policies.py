@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deliverd.model import Counts, Policy, Standing
+from deliverd.core.detector import STEPS
+from deliverd.core.reach import FEEDBACK
+from deliverd.model import Counts, DetectorRule, Policy, Standing
 from deliverd.settings_policies import load_default_policies
 
 SHIPPED = Path(__file__).parents[2] / "config" / "policy.toml"
@@ -19,14 +21,17 @@ def default() -> Policy:
 def test_every_threshold_is_written_down(default):
     written = tomllib.loads(SHIPPED.read_text())["default"]
     assert written.keys() == Policy.model_fields.keys()
-    for name, field in Policy.model_fields.items():
-        if isinstance(written[name], dict):
-            assert written[name].keys() == field.annotation.model_fields.keys(), name
+    tables = {name: (written[name], Policy.model_fields[name].annotation) for name in _TABLES}
+    steps = DetectorRule.model_fields.keys() - {"feedback"}
+    tables |= {name: (written["detector"][name], DetectorRule.model_fields[name].annotation) for name in steps}
+    for name, (table, kind) in tables.items():
+        assert table.keys() == kind.model_fields.keys(), name
 
 
 def test_every_threshold_has_its_source_and_its_day(default):
     """Those in tables have keys for it, the others a comment above them."""
-    for guard in (default.watch, default.throttle, default.pause, default.published, default.authentication):
+    guards = (default.watch, default.throttle, default.pause, default.published, default.authentication)
+    for guard in (*guards, default.detector.notify, default.detector.throttle, default.detector.pause):
         assert guard.source
         assert guard.date.startswith("2026-")
     comment, cited = "", {}
@@ -41,7 +46,7 @@ def test_every_threshold_has_its_source_and_its_day(default):
     assert all("Source:" in comment and "2026-" in comment for comment in cited.values())
 
 
-_TABLES = {"watch", "throttle", "pause", "published", "authentication"}
+_TABLES = {"watch", "throttle", "pause", "detector", "published", "authentication"}
 
 
 def test_the_shipped_numbers(default):
@@ -56,6 +61,16 @@ def test_the_shipped_numbers(default):
     assert (rule.confirmations, rule.grace_hours, rule.then) == (2, 72, Standing.THROTTLED)
     assert (default.window_days, default.throttle_fraction, default.clean_sends) == (7, 0.5, 2900)
     assert default.ramp == (0.1, 0.25, 0.5, 1.0)
+
+
+def test_the_shipped_detector_is_the_one_that_is_measured(default):
+    """benchmarks/detector.py measures STEPS: the same, but that people write budgets in a few digits."""
+    rule = default.detector
+    assert set(rule.feedback) == FEEDBACK
+    for given, step in zip((rule.notify, rule.throttle, rule.pause), STEPS, strict=True):
+        assert (given.tolerated, given.alternatives) == (step.tolerated, step.alternatives)
+        assert given.complaints == step.complaints
+        assert given.false_actions_per_domain_year == pytest.approx(step.false_actions, rel=0.002)
 
 
 @pytest.mark.parametrize(("guard", "sent"), [("watch", 2_000), ("throttle", 3_750), ("pause", 1_666)])
@@ -104,6 +119,17 @@ def test_a_changed_threshold_does_not_go_by_the_source_of_the_old_one(loaded, sm
     assert same == default.pause
 
 
+def test_a_step_of_the_detector_changes_by_itself(loaded, small, default, file):
+    own = '[policies.own]\nbase = "default"\n[policies.own.detector.pause]\nfalse_actions_per_domain_year = 0.1\n'
+    changed, shipped = loaded(small + own).policies["own"].detector, default.detector
+    assert (changed.feedback, changed.notify, changed.throttle) == (shipped.feedback, shipped.notify, shipped.throttle)
+    assert changed.pause.false_actions_per_domain_year == 0.1
+    assert changed.pause.alternatives == shipped.pause.alternatives
+    assert changed.pause.source == f"{file}, over policy default ({shipped.pause.source}, {shipped.pause.date})"
+    other = loaded(small + '[policies.own]\nbase = "default"\ndetector = { feedback = ["yahoo"] }\n').policies["own"]
+    assert other.detector == shipped.model_copy(update={"feedback": ("yahoo",)})
+
+
 def test_a_policy_with_the_name_of_a_shipped_one_starts_from_it(loaded, small, default):
     changed = loaded(small + "[policies.default]\nwindow_days = 3\n").policies["default"]
     assert changed == default.model_copy(update={"window_days": 3})
@@ -133,3 +159,23 @@ def test_published_thresholds_may_not_fall_and_want_three_complaints(failing, sm
     assert "a milder step may not need a higher rate" in f"{fault.found} {fault.expected}"
     (fault,) = failing(small + own + "complaints = 2\n").faults
     assert fault.place == "policies.own.published.complaints"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ("throttle = { tolerated_percent = 0.04 }", "must not fall from notify"),
+        ("pause = { complaints = 2 }", "must not fall from notify"),
+        ("pause = { false_actions_per_domain_year = 3 }", "must not rise from notify"),
+        ("pause = { alternatives_percent = [0.0807, 1.0] }", "must rise, from at least 1 %"),
+        ("pause = { alternatives_percent = [1.0, 0.5] }", "must rise, from at least 1 %"),
+        ("pause = { alternatives_percent = [] }", "at least 1"),
+        ("pause = { tolerated_percent = 0 }", "greater than 0"),
+        ("pause = { tolerated_percent = 0.04, alternatives_percent = [51] }", "50"),
+        ("pause = { false_actions_per_domain_year = 0 }", "0.0001"),
+        ("throttle = { complaints = 1 }\npause = { complaints = 2 }", "fewer than 3 complaints"),
+    ],
+)
+def test_a_detector_that_makes_no_sense(failing, small, changed, says):
+    faults = failing(small + f'[policies.own]\nbase = "default"\n[policies.own.detector]\n{changed}\n').faults
+    assert any(says in f"{fault.found} {fault.expected}" for fault in faults), faults
