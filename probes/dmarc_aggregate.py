@@ -12,7 +12,7 @@ from probes.mail_text import host, printable
 MAX_ROWS = 50_000
 """More than any reporter's rows of a day about one domain; their sums stay small whatever a stranger packs."""
 
-MAX_ELEMENTS = 2_000_000
+MAX_ELEMENTS = 1_000_000
 _CHUNK = 64 * 1024
 _DEEPEST = 50
 _NUMBER = re.compile(r"[0-9]{1,9}\Z", re.ASCII)

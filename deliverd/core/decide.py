@@ -81,9 +81,12 @@ def published_from(policy: Policy, last: Decision | None, now: datetime) -> date
 
 def judge(case: Case) -> Verdict:
     """The worst verdict over all rules; of equally bad ones the first, which is the plainest."""
+    complaints = rules.complaints(case.policy, case.window, counting_from(case.policy, case.last, case.now), case.now)
+    if complaints.standing is Standing.PAUSED:  # nothing is worse: a pause that is due waits for no other rule
+        return complaints
     more = uncounted(case.told, case.sends, case.now.date())
     verdicts = (
-        rules.complaints(case.policy, case.window, counting_from(case.policy, case.last, case.now), case.now),
+        complaints,
         detector(case.policy.detector, case.hourly, reaching_from(case.last, case.now), more),
         rules.authentication(case.policy, case.looks, case.now),
         published(case.policy.published, case.published, case.sends, published_from(case.policy, case.last, case.now)),

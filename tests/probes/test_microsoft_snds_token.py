@@ -39,7 +39,7 @@ def person(tmp_path: Path) -> Iterator[MicrosoftSignIn]:
 
 
 async def renewed(person: MicrosoftSignIn, path: Path, at: datetime = NOW) -> Any:
-    return await renew(path, 5, str(person.certificates), at)
+    return await renew(path, 20, str(person.certificates), at)
 
 
 async def refused(person: MicrosoftSignIn, path: Path, why: Why) -> str:
