@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?= --keep
 # Most tests wait for a server or a process of their own, so four at a time suit two cores.
-PYTEST_ARGS ?= -n 4
+PYTEST_ARGS ?= -n 6
 export UV_COMPILE_BYTECODE := 1
 # The environment of this project is .venv here, whatever environment the shell happens to be in.
 unexport VIRTUAL_ENV
@@ -24,7 +24,8 @@ demo: $(VENV)/.run ## the fire drill: the whole daemon against a simulated world
 
 test: $(VENV)/.test ## every test, with the real servers it needs
 	$(BIN)/python tests/peers/ensure.py
-	$(BIN)/pytest --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/pytest tests/core tests/probes --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/pytest tests --ignore=tests/core --ignore=tests/probes $(PYTEST_ARGS)
 	$(BIN)/python tests/coverage_floor.py
 
 lint: $(VENV)/.test ## ruff, mypy --strict, import contracts
