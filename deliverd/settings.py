@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, PlainValidator, SecretStr, SerializeAsAny, field_validator
 
-from deliverd.model import Mode, Policy
+from deliverd.model import Mode
+from deliverd.policy import Policy
 from deliverd.settings_changes import differences
 from deliverd.settings_check import checked_tables
 from deliverd.settings_faults import Fault

@@ -4,7 +4,7 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-from deliverd.model import Policy
+from deliverd.policy import Policy
 from deliverd.settings_faults import listing, nearest
 from deliverd.settings_sources import Sources
 

@@ -15,7 +15,8 @@ from deliverd.core.fusion import Fused, Known, Number, SourceView, State, fuse
 from deliverd.core.rules import AUTHENTICATION, percent
 from deliverd.core.source_days import first_day
 from deliverd.engine.observe import DNS_SOURCES, MAILBOXES, REPORTS
-from deliverd.model import Look, Watched
+from deliverd.model import Look
+from deliverd.policy import Watched
 from deliverd.settings import Domain, Settings
 from deliverd.store import coverage, observations
 from deliverd.store.connection import Conn

@@ -24,11 +24,10 @@ from deliverd.model import (
     Mode,
     Order,
     OrderKind,
-    Policy,
     SendState,
     Standing,
-    Watched,
 )
+from deliverd.policy import Policy, Watched
 
 POLICY = "policy"
 """The author of a decision that no person ordered."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from deliverd.core.reach import LOOK_BACK
 from deliverd.core.rules import Verdict, percent
-from deliverd.model import Decision, DetectorRule, DetectorStep, HourlyMail, Standing
+from deliverd.model import Decision, HourlyMail, Standing
+from deliverd.policy import DetectorRule, DetectorStep
 
 if TYPE_CHECKING:
     from deliverd.core.cohorts import Cohorts

@@ -13,7 +13,8 @@ from deliverd.core.coverage import Coverage, DayMail, Speaker, coverage
 from deliverd.core.rules import AUTHENTICATION, unknown
 from deliverd.core.source_days import Day, Volumes, days_of, deadline, due, is_day, next_by, overdue, volumes
 from deliverd.core.sources import COMPLAINT_READINGS, EVENTS, About, Figure, about
-from deliverd.model import Look, Policy, Watched
+from deliverd.model import Look
+from deliverd.policy import Policy, Watched
 from probes import aggregate_report
 from probes.observation import Reading, Seen, Unseen
 

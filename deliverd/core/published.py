@@ -11,7 +11,8 @@ from datetime import date
 from typing import Any
 
 from deliverd.core.rules import Verdict, percent
-from deliverd.model import Look, PublishedRule, Standing
+from deliverd.model import Look, Standing
+from deliverd.policy import PublishedRule
 from probes.observation import Reading, Seen
 
 _VERBS = {Standing.WATCH: "watch", Standing.THROTTLED: "throttle", Standing.PAUSED: "pause"}

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from deliverd.model import AuthenticationRule, Counts, Look, Policy, RateGuard, Standing, Watched
+from deliverd.model import Counts, Look, Standing
+from deliverd.policy import AuthenticationRule, Policy, RateGuard, Watched
 from probes.observation import Seen, Unseen, Why
 
 AUTHENTICATION = ("spf", "dkim", "dmarc")

@@ -4,7 +4,8 @@ import math
 from collections.abc import Collection, Mapping
 from datetime import date
 
-from deliverd.model import Limit, Policy, SendState, Standing
+from deliverd.model import Limit, SendState, Standing
+from deliverd.policy import Policy
 
 
 def normal_per_day(sends: Mapping[date, int], today: date) -> int:

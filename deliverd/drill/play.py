@@ -24,7 +24,8 @@ from deliverd.drill.story import Story
 from deliverd.drill.summary import Summary, summarise
 from deliverd.drill.timeline import Line, lines
 from deliverd.drill.world import HISTORY_DAYS, World
-from deliverd.model import Mode, Policy, Standing
+from deliverd.model import Mode, Standing
+from deliverd.policy import Policy
 from deliverd.settings import ConfigError
 from deliverd.store.faults import StoreError
 

@@ -6,7 +6,16 @@ from datetime import datetime
 
 from deliverd.drill.diary import Happening, What
 from deliverd.drill.sink import AlertMail
-from deliverd.model import Decision, Intent, Limit, Mode, Outcome, Policy, Result, SendState
+from deliverd.model import (
+    Decision,
+    Intent,
+    Limit,
+    Mode,
+    Outcome,
+    Result,
+    SendState,
+)
+from deliverd.policy import Policy
 from probes.observation import Observation
 
 Act = tuple[Intent, Result | None]

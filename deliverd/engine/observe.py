@@ -6,7 +6,7 @@ from functools import partial
 
 from deliverd.core.findings import failing
 from deliverd.engine.context import Context
-from deliverd.model import Watched
+from deliverd.policy import Watched
 from deliverd.store import observations
 from deliverd.store.connection import Conn
 from probes import aggregate_report, registry

@@ -9,7 +9,8 @@ from deliverd.core.source_days import days_of, overdue, volumes
 from deliverd.core.sources import about
 from deliverd.engine.context import Context
 from deliverd.engine.observe import DAILY, KEY, MAILBOXES, PUBLISHERS, REPORTS, expected, is_day
-from deliverd.model import Incident, Look, Policy, Watched
+from deliverd.model import Incident, Look
+from deliverd.policy import Policy, Watched
 from deliverd.settings import Domain, Settings
 from deliverd.store import coverage, observations
 from deliverd.store.connection import Conn

@@ -11,12 +11,9 @@ from deliverd.core.plan import LeverCase
 from deliverd.model import (
     Action,
     Actual,
-    AuthenticationRule,
     Counts,
     Decision,
     Desired,
-    DetectorRule,
-    DetectorStep,
     HourlyMail,
     Incident,
     Intent,
@@ -29,14 +26,12 @@ from deliverd.model import (
     Order,
     OrderKind,
     Outcome,
-    Policy,
-    PublishedRule,
-    RateGuard,
     Result,
     SendState,
     Severity,
     Standing,
 )
+from deliverd.policy import AuthenticationRule, DetectorRule, DetectorStep, Policy, PublishedRule, RateGuard
 from probes.observation import Observation, Seen, Unseen, Why
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -29,7 +29,8 @@ from core.builders import (
 )
 
 from deliverd.core.decide import counting_from, decide, held, judge, published_from, wanted
-from deliverd.model import Decision, Limit, Mode, Order, OrderKind, Standing, Watched
+from deliverd.model import Decision, Limit, Mode, Order, OrderKind, Standing
+from deliverd.policy import Watched
 
 QUIET, WORTH_A_WATCH, TOO_MANY, FAR_TOO_MANY = (
     counts(10_000, 4),

@@ -26,7 +26,16 @@ from hypothesis import strategies as st
 from deliverd.core.decide import Case, decide, wanted
 from deliverd.core.rules import AUTHENTICATION
 from deliverd.core.volume import limit_of
-from deliverd.model import Decision, Limit, Look, Mode, Order, OrderKind, Standing, Watched
+from deliverd.model import (
+    Decision,
+    Limit,
+    Look,
+    Mode,
+    Order,
+    OrderKind,
+    Standing,
+)
+from deliverd.policy import Watched
 
 NORMAL = 1000
 standings = st.sampled_from(Standing)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from deliverd.core.coverage import DayMail, Feedback
 from deliverd.core.fusion import EVENTS_HOLD, Complete, Fused, Known, Number, SourceView, State, fuse, late
 from deliverd.core.sources import ABOUT, EVENTS
-from deliverd.model import Look, Watched
+from deliverd.model import Look
+from deliverd.policy import Watched
 from probes.observation import Observation, Reading, Seen, Unseen, Why
 
 GOOGLE = "google_postmaster"

@@ -26,7 +26,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deliverd.core import rules
-from deliverd.model import Counts, Look, Standing, Watched
+from deliverd.model import Counts, Look, Standing
+from deliverd.policy import Watched
 from probes.observation import Observation, Seen, Unseen, Why
 
 WEEK_AGO = NOW - 7 * DAY

@@ -7,7 +7,8 @@ import pytest
 
 from deliverd import settings
 from deliverd.drill.config import POLICY, Addresses, Rehearsal, RehearsalError, rehearsal, text
-from deliverd.model import Mode, Policy, Standing
+from deliverd.model import Mode, Standing
+from deliverd.policy import Policy
 from deliverd.settings import Settings
 
 DOMAINS = ("a.test", "b.test")

@@ -9,7 +9,8 @@ from deliverd.drill import verdict
 from deliverd.drill.diary import What
 from deliverd.drill.scenarios import COMPLAINT_SPIKE, DKIM_REMOVED, PLATFORM_REFUSES_PAUSE, SOURCE_GOES_DARK
 from deliverd.drill.story import Story
-from deliverd.model import AuthenticationRule, Mode, Outcome, Standing
+from deliverd.model import Mode, Outcome, Standing
+from deliverd.policy import AuthenticationRule
 from peers.drill_stories import (
     PAUSED,
     RUNNING,

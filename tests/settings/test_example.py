@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from deliverd.model import AuthenticationRule, DetectorRule, DetectorStep, Mode, Policy, PublishedRule, RateGuard
+from deliverd.model import Mode
+from deliverd.policy import AuthenticationRule, DetectorRule, DetectorStep, Policy, PublishedRule, RateGuard
 from deliverd.settings import Alerts, Domain, Log, Owner, Schedule, Settings, Store, Web, load
 from deliverd.settings_policies import load_default_policies
 from probes import registry

@@ -7,7 +7,8 @@ import pytest
 
 from deliverd.core.detector import STEPS
 from deliverd.core.reach import FEEDBACK
-from deliverd.model import Counts, DetectorRule, Policy, Standing
+from deliverd.model import Counts, Standing
+from deliverd.policy import DetectorRule, Policy
 from deliverd.settings_policies import load_default_policies
 
 SHIPPED = Path(__file__).parents[2] / "config" / "policy.toml"
