@@ -32,6 +32,9 @@ KEY = "key"
 MAILBOXES = ("feedback_mail",)
 """The sources that are mailboxes: waited at, and read mail by mail (deliverd/engine/feedback.py)."""
 
+NO_DAY = "9999"
+"""As the first day of looks: none of them, and every part that is no day."""
+
 COMPLIANCE = "compliance"
 COMPLIANCE_EVERY = timedelta(days=1)
 """How often a publisher is asked how its rules are kept: a call for each domain, and an answer that seldom changes."""
@@ -121,7 +124,7 @@ async def observe_compliance(ctx: Context, source: str, now: datetime) -> tuple[
 
 def _told(conn: Conn, domain: str, source: str) -> datetime:
     """When a domain's compliance was looked at last, seen or not."""
-    rows = (look.latest for _, look in observations.looks(conn, domain))
+    rows = (look.latest for _, look in observations.looks(conn, domain, DAILY, NO_DAY))
     found = [row.at for row in rows if (row.source, row.part) == (source, COMPLIANCE)]
     return found[0] if found else datetime.min.replace(tzinfo=UTC)
 
@@ -139,10 +142,11 @@ async def _store_news(ctx: Context, looks: Sequence[Observation]) -> tuple[Obser
 
 
 def _append_news(conn: Conn, looks: Sequence[Observation]) -> list[Observation]:
+    first = min((look.part for look in looks if is_day(look)), default=NO_DAY)
     known = {
         (look.latest.source, domain, look.latest.part): look.seen.answer
         for domain in dict.fromkeys(look.target for look in looks)
-        for _, look in observations.looks(conn, domain)
+        for _, look in observations.looks(conn, domain, DAILY, first)
         if look.seen
     }
     fresh = [look for look in looks if not is_day(look) or not _same(known.get(_key(look)), look)]
